@@ -1,0 +1,18 @@
+import { cpus } from 'node:os';
+import { benchIngest } from './ingest.ts';
+import { benchUnderstand } from './understand.ts';
+import { benchVerify } from './verify.ts';
+
+const BENCHES: { [name: string]: (spans?: number) => Promise<void> } = {
+  understand: benchUnderstand,
+  ingest: benchIngest,
+  verify: benchVerify,
+};
+
+const [name, spans] = process.argv.slice(2);
+console.log(
+  `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}. Another machine gives other figures: quote the ratios.`,
+);
+for (const [each, bench] of Object.entries(BENCHES)) {
+  if (name === undefined || name === each) await bench(spans === undefined ? undefined : Number(spans));
+}

@@ -1,0 +1,219 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../clock.ts';
+import { createDeployment, type Deployment, openDeployment } from '../config/deployment.ts';
+import { DEFAULT_DIR } from '../config/layout.ts';
+import { VERSION } from '../config/version.ts';
+import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
+import { Journal, listJournals } from '../journal/journal.ts';
+import { Writer } from '../pipeline.ts';
+import { compilePolicy, type Policy } from '../policy/policy.ts';
+import { type Shipment, ship } from '../ship.ts';
+import { Store } from '../store/client.ts';
+import { migrate } from '../store/migrate.ts';
+import { type Output, output } from './output.ts';
+import { Progress } from './progress.ts';
+
+/** What every command takes. */
+export interface LedgerOptions {
+  dir?: string;
+  url?: string;
+  json?: boolean;
+}
+
+/** A deployment and its store, open: a command's ground to stand on. */
+export class Ledger {
+  readonly deployment: Deployment;
+  readonly store: Store;
+  #policy: Policy | undefined;
+  /** The store was found not to hold what it had confirmed. */
+  #isAmiss = false;
+  /** Journals warned of. */
+  readonly #broken = new Set<string>();
+
+  private constructor(deployment: Deployment, store: Store) {
+    this.deployment = deployment;
+    this.store = store;
+  }
+
+  /** Compiled at first use: it needs the master key, which whoever only reads may not have. */
+  get policy(): Policy {
+    this.#policy ??= compilePolicy(this.deployment.master);
+    return this.#policy;
+  }
+
+  /**
+   * Opens the directory's embedded ClickHouse, or the server that --url or CLICKHOUSE_URL names.
+   *
+   * @param mode `read` needs the directory and its schema to be there, `write` makes them.
+   */
+  static async open(options: LedgerOptions, mode: 'read' | 'write'): Promise<Ledger> {
+    const dir = options.dir ?? process.env.SPANLEDGER_DIR ?? DEFAULT_DIR;
+    return Ledger.#on(dir, options.url ?? process.env.CLICKHOUSE_URL, mode);
+  }
+
+  /** On the directory's embedded ClickHouse, whatever the environment says. */
+  static async embedded(dir: string, mode: 'read' | 'write'): Promise<Ledger> {
+    return Ledger.#on(dir, undefined, mode);
+  }
+
+  static async #on(dir: string, url: string | undefined, mode: 'read' | 'write'): Promise<Ledger> {
+    const deployment = mode === 'write' ? deploymentIn(dir) : openDeployment(dir, process.env);
+    const { layout } = deployment;
+    // What an app's journals hold is the whole ledger until a command opens its database for the first time.
+    const isUnopened = url === undefined && !existsSync(layout.clickhouse);
+    if (mode === 'read' && isUnopened && existsSync(layout.storeLock)) throw databaseGone(layout.clickhouse);
+    const store = url === undefined ? await Store.embedded(layout) : Store.server(url);
+    try {
+      if (mode === 'write' || isUnopened) await migrate(store);
+      return new Ledger(deployment, store);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** A writer of this ledger in a journal of its role; whoever asked for it closes both. */
+  writer(journal: Journal, name: string): Writer {
+    const { ledgerId } = this.deployment;
+    const policyOf = () => this.policy;
+    return new Writer({
+      journal,
+      // Shipping what is sealed already needs none, and so no key.
+      get policy() {
+        return policyOf();
+      },
+      ledgerId,
+      clock: systemClock,
+      writer: name,
+      version: VERSION,
+    });
+  }
+
+  /** Takes over a journal of the role that nobody holds, or makes one; a broken one is warned of and passed by. */
+  takeJournal(role: string, out: Output = output(false)): Journal {
+    const { journals } = this.deployment.layout;
+    for (const name of listJournals(journals)) {
+      const journal = roleOf(name) === role ? this.#journal(name, out) : undefined;
+      if (journal !== undefined) return journal;
+    }
+    for (;;) {
+      // Somebody who looks for one to take over may lock it first.
+      const journal = Journal.open(join(journals, `${role}-${randomBytes(4).toString('hex')}`));
+      if (journal !== undefined) return journal;
+    }
+  }
+
+  /**
+   * Carries what waits in journals nobody holds to the store: a writer that died, an app without a database. One
+   * that is broken is warned of, and keeps nobody from what the store has.
+   */
+  async drain(out: Output): Promise<void> {
+    for (const name of listJournals(this.deployment.layout.journals)) {
+      try {
+        await this.#drain(name, out);
+      } catch (error) {
+        if (!isOfJournal(error)) throw error;
+        this.#warnOf(name, error, out);
+      }
+    }
+  }
+
+  async #drain(name: string, out: Output): Promise<void> {
+    const journal = this.#journal(name, out);
+    if (journal === undefined) return;
+    try {
+      const writer = this.writer(journal, roleOf(name));
+      const { stopped } = await this.ship(writer, out);
+      await writer.close();
+      if (stopped.length > 0) await this.ship(writer, out);
+    } finally {
+      await journal.close();
+    }
+  }
+
+  /** Undefined while another process has it, or when it does not open. */
+  #journal(name: string, out: Output): Journal | undefined {
+    try {
+      return Journal.open(join(this.deployment.layout.journals, name));
+    } catch (error) {
+      this.#warnOf(name, error, out);
+      return undefined;
+    }
+  }
+
+  #warnOf(name: string, error: unknown, out: Output): void {
+    if (this.#broken.has(name)) return;
+    this.#broken.add(name);
+    const hint = isSpanledgerError(error) ? error.hint : undefined;
+    out.log(
+      `Warning: the journal ${name} is left out: ${messageOf(error)}. Records in it that were not shipped yet are missing from this answer.${hint === undefined ? '' : ` Try: ${hint}`}`,
+    );
+  }
+
+  /** What the command exits with: 1, a bad answer, where the store has lost or exchanged what it had confirmed. */
+  exitCode(code = 0): number {
+    return this.#isAmiss ? 1 : code;
+  }
+
+  /** Ships a journal, with progress, and says of all that had to be sent again, and of every chain stopped. */
+  async ship(writer: Writer, out: Output): Promise<Shipment> {
+    const progress = new Progress('shipped');
+    const shipment = await ship(writer, this.store, (records) => progress.update(records));
+    progress.done();
+    if (shipment.again > 0)
+      out.log(
+        `Warning: the store no longer had ${shipment.again} records it had confirmed; the journal still did, and they were sent again`,
+      );
+    for (const { chainId, kind, seq } of shipment.stopped) {
+      this.#isAmiss = true;
+      const what =
+        kind === 'fork'
+          ? 'another record stands in the store'
+          : 'the store no longer has the record it had confirmed, nor has the journal';
+      out.log(
+        `Warning: ${kind} at ${chainId}:${seq}: ${what}. The ledger says so now; what was left to ship of that chain is recorded again in its successor.`,
+      );
+    }
+    return shipment;
+  }
+
+  async close(): Promise<void> {
+    await this.store.close();
+  }
+}
+
+function deploymentIn(dir: string): Deployment {
+  try {
+    return createDeployment(dir, process.env);
+  } catch (error) {
+    const cannotWrite = isSpanledgerError(error, 'config_invalid') && error.hint === undefined && error.cause;
+    if (!cannotWrite) throw error;
+    throw new SpanledgerError('config_invalid', error.message, {
+      cause: error.cause,
+      hint: 'name a directory this user may write in, by --dir or SPANLEDGER_DIR; is its disk full, or mounted read-only?',
+    });
+  }
+}
+
+function databaseGone(path: string): SpanledgerError {
+  return new SpanledgerError('store_schema', `the database that was in ${path} is gone`, {
+    hint: 'restore it from a backup; or make it anew by `spanledger migrate`: what the journals still hold is sent again, and the ledger says what is lost',
+  });
+}
+
+/** `role-xxxxxxxx` */
+function roleOf(journal: string): string {
+  return journal.slice(0, journal.lastIndexOf('-'));
+}
+
+/** A store that fails concerns every journal, and a bug is no journal's fault. */
+function isOfJournal(error: unknown): boolean {
+  return isSpanledgerError(error) ? error.code.startsWith('journal_') : isSystemError(error);
+}
+
+/** Of Node, for a file or folder: it has an errno code. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'errno' in error;
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env node
+import { Argument, Command, CommanderError, Option } from 'commander';
+import { VERSION } from '../config/version.ts';
+import { QUESTIONS } from '../report/questions.ts';
+import type { LedgerOptions } from './ledger.ts';
+import { fail, type Output, output } from './output.ts';
+
+/** Each command is a file of its own, loaded when it is called: `--help` opens no database. */
+function program(run: (work: (out: Output) => Promise<number>, json: boolean) => Promise<void>): Command {
+  const cli = new Command('spanledger')
+    .description(
+      'An audit ledger for AI agents: OpenTelemetry spans in, hash-chained records in ClickHouse, proof out.',
+    )
+    .version(VERSION)
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  spanledger demo\n  spanledger ingest traces.json && spanledger verify\n\nExit codes: 0 ok; 1 tampered, or the store has lost what it had confirmed; 2 usage or configuration; 3 store busy or unreachable; 5 nothing proven',
+    );
+
+  const command = (name: string, description: string, example: string) =>
+    cli
+      .command(name)
+      .description(description)
+      .option('--dir <dir>', 'directory of the ledger (default: SPANLEDGER_DIR, else ./.spanledger)')
+      .option('--url <url>', 'a ClickHouse server instead of the embedded one (default: CLICKHOUSE_URL)')
+      .option('--json', 'print one JSON document on stdout')
+      .addHelpText('after', `\nExample:\n  ${example}`);
+  const act = <O extends LedgerOptions>(options: O, work: (out: Output) => Promise<number>) =>
+    run(work, options.json === true);
+
+  command(
+    'demo',
+    'record a medical-records agent, verify the ledger, tamper with a copy and find it',
+    'spanledger demo --keep',
+  )
+    .option('--keep', 'leave the ledger behind, in ./.spanledger unless --dir says where')
+    .action((options) => act(options, async (out) => (await import('./demo.ts')).demo(options, out)));
+
+  command(
+    'serve',
+    'take OTLP over HTTP, answer when it is durable, and carry it to ClickHouse',
+    'spanledger serve --otlp-listen 127.0.0.1:4318',
+  )
+    .option('--otlp-listen <host:port>', 'where to take OTLP/HTTP; port 0 is a free one', '127.0.0.1:4318')
+    .action((options) =>
+      act(options, async (out) => (await import('./serve.ts')).serveCommand(options, out)),
+    );
+
+  command(
+    'ingest',
+    'record the spans of OTLP files, and the content in their logs: JSON, JSON by line or protobuf',
+    'spanledger ingest traces.json logs.pb --dir ./.spanledger',
+  )
+    .argument('<file...>', 'files, or - for standard input')
+    .option('--explain', 'tell of each span what it became, and why')
+    .action((files, options) =>
+      act(options, async (out) => (await import('./ingest.ts')).ingest(files, options, out)),
+    );
+
+  command('verify', 'check every hash, link and column of the ledger', 'spanledger verify --json')
+    .option('--conversation <id>', 'only the chains that hold records of this conversation')
+    .addOption(
+      new Option('--engine <engine>', 'where hashes are computed').choices(['sql', 'node']).default('sql'),
+    )
+    .action((options) =>
+      act(options, async (out) => (await import('./verify.ts')).verifyCommand(options, out)),
+    );
+
+  command('timeline', 'a conversation as it happened, a line a record', 'spanledger timeline conv-7f3a')
+    .argument('<conversation>', 'the conversation id')
+    .action((id, options) =>
+      act(options, async (out) => (await import('./timeline.ts')).timelineCommand(id, options, out)),
+    );
+
+  command(
+    'query',
+    'by_tool, by_conversation, by_user or failures: the questions asked most',
+    'spanledger query by_tool --tool lookup_patient --json',
+  )
+    .addArgument(new Argument('<question>', 'what to ask').choices(QUESTIONS))
+    .option('--tool <name>', 'by_tool: of this tool only')
+    .option('--conversation <id>', 'by_conversation: of which one')
+    .option('--user <id>', 'by_user: of whom')
+    .option('--since <time>', 'from this time on: RFC 3339, a date, or 30m, 24h, 7d ago')
+    .action((question, options) =>
+      act(options, async (out) => (await import('./query.ts')).queryCommand(question, options, out)),
+    );
+
+  command(
+    'sql',
+    'one read-only query on the ledger',
+    'spanledger sql "SELECT action, count() FROM spanledger.audit_records GROUP BY action"',
+  )
+    .argument('<query>', 'ClickHouse SQL, without FORMAT')
+    .action((query, options) =>
+      act(options, async (out) => (await import('./sql.ts')).sqlCommand(query, options, out)),
+    );
+
+  command(
+    'migrate',
+    "bring the database to this version's schema",
+    'spanledger migrate --url http://localhost:8123',
+  ).action((options) =>
+    act(options, async (out) => (await import('./migrate.ts')).migrateCommand(options, out)),
+  );
+
+  return cli;
+}
+
+async function main(): Promise<void> {
+  const run = async (work: (out: Output) => Promise<number>, json: boolean) => {
+    try {
+      process.exitCode = await work(output(json));
+    } catch (error) {
+      process.exitCode = fail(error, json);
+    }
+  };
+  const cli = program(run);
+  cli.exitOverride();
+  for (const each of cli.commands) each.exitOverride().showHelpAfterError('(see --help for an example)');
+  try {
+    await cli.parseAsync();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander says what was wrong itself; help and version are no errors.
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  }
+}
+
+// Whoever reads may stop reading: `spanledger timeline … | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
+await main();

@@ -1,0 +1,45 @@
+import { openDeployment } from '../config/deployment.ts';
+import { DEFAULT_DIR } from '../config/layout.ts';
+import { Store } from '../store/client.ts';
+import { migrate, migrations } from '../store/migrate.ts';
+import type { LedgerOptions } from './ledger.ts';
+import type { Output } from './output.ts';
+
+/** Brings the database to this version's schema. What of it was dropped since is made again, empty. */
+export async function migrateCommand(options: LedgerOptions, out: Output): Promise<number> {
+  const url = options.url ?? process.env.CLICKHOUSE_URL;
+  const dir = options.dir ?? process.env.SPANLEDGER_DIR ?? DEFAULT_DIR;
+  const store =
+    url === undefined ? await Store.embedded(openDeployment(dir, process.env).layout) : Store.server(url);
+  try {
+    const applied = await migrate(store);
+    const remade = await remakeDropped(store);
+    out.document({ applied, remade, schema: migrations().map(({ name }) => name) });
+    if (remade.length > 0)
+      out.log(
+        `Warning: ${remade.join(', ')} had been dropped, and begins empty. Next: spanledger verify, which sends again what the journals still hold and tells what is lost`,
+      );
+    out.line(applied.length === 0 ? 'The schema is up to date' : `Applied ${applied.join(', ')}`);
+    return 0;
+  } finally {
+    await store.close();
+  }
+}
+
+const CREATES = /^(?:--.*\n)*CREATE (?:TABLE|VIEW) IF NOT EXISTS (spanledger\.\w+)/;
+
+/** Tables and views that migrations made once and that are gone, in the order in which they were made. */
+async function remakeDropped(store: Store): Promise<string[]> {
+  const rows = await store.query<{ name: string }>(
+    `SELECT concat('spanledger.', name) AS name FROM system.tables WHERE database = 'spanledger'`,
+  );
+  const there = new Set(rows.map(({ name }) => name));
+  const remade: string[] = [];
+  for (const statement of migrations().flatMap(({ statements }) => statements)) {
+    const name = CREATES.exec(statement)?.[1];
+    if (name === undefined || there.has(name)) continue;
+    await store.command(statement);
+    remade.push(name);
+  }
+  return remade;
+}

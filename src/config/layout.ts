@@ -1,0 +1,24 @@
+import { join } from 'node:path';
+
+/** Every path below a deployment's directory, computed here and nowhere else. */
+export interface Layout {
+  dir: string;
+  ledgerFile: string;
+  masterKeyFile: string;
+  journals: string;
+  clickhouse: string;
+  storeLock: string;
+}
+
+export const DEFAULT_DIR = './.spanledger';
+
+export function layoutOf(dir: string): Layout {
+  return {
+    dir,
+    ledgerFile: join(dir, 'ledger.json'),
+    masterKeyFile: join(dir, 'keys', 'master'),
+    journals: join(dir, 'journal'),
+    clickhouse: join(dir, 'clickhouse'),
+    storeLock: join(dir, 'store.lock'),
+  };
+}

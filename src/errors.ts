@@ -1,0 +1,57 @@
+/**
+ * Every refusal has a stable code. Bad input is refused with its place and a remedy; a bug is an ordinary
+ * exception and carries no code.
+ *
+ * The exit codes are a contract: 1 the answer is bad, 2 wrong usage or configuration, 3 store unreachable or
+ * busy, 4 refused by policy, 5 nothing proven.
+ */
+const EXIT_CODES = {
+  usage_invalid: 2,
+  config_invalid: 2,
+  directory_missing: 2,
+  file_unreadable: 2,
+  otlp_undecodable: 2,
+  ledger_unknown: 2,
+  query_invalid: 2,
+  dependency_missing: 2,
+  store_schema: 2,
+  directory_busy: 3,
+  store_unreachable: 3,
+  store_failed: 3,
+  journal_full: 3,
+  journal_broken: 3,
+  journal_corrupt: 3,
+} as const;
+
+export type ErrorCode = keyof typeof EXIT_CODES;
+
+export interface ErrorOptions {
+  /** What the reader can do about it. Printed as `Try: …`. */
+  hint?: string;
+  cause?: unknown;
+}
+
+export class SpanledgerError extends Error {
+  override readonly name = 'SpanledgerError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+
+  get exitCode(): number {
+    return EXIT_CODES[this.code];
+  }
+}
+
+export function isSpanledgerError(error: unknown, code?: ErrorCode): error is SpanledgerError {
+  return error instanceof SpanledgerError && (code === undefined || error.code === code);
+}
+
+/** The text of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

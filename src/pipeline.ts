@@ -1,0 +1,453 @@
+import { randomUUID } from 'node:crypto';
+import { payloadDigest } from './chain/entry.ts';
+import { newChain, seal } from './chain/seal.ts';
+import type { Clock } from './clock.ts';
+import { isSpanledgerError, messageOf } from './errors.ts';
+import { isActivity, looksLikeGenAi, readSpan } from './genai/dialects.ts';
+import { contentSpans } from './genai/events.ts';
+import type { ChainState, Journal, Shipped, Transaction } from './journal/journal.ts';
+import { salt } from './journal/salt.ts';
+import type { LogRecord } from './otlp/logs.ts';
+import type { Policy } from './policy/policy.ts';
+import { attributionOf } from './record/attribution.ts';
+import { canonicalJson } from './record/canonical.ts';
+import { Cleaner } from './record/cleaner.ts';
+import { control } from './record/control.ts';
+import type { Facts } from './record/facts.ts';
+import { DEFAULT_TENANT, factsOf, tenantOf } from './record/facts-of.ts';
+import { ancestorMemory, type Lineage, lineageMemory, spanMemory } from './record/lineage.ts';
+import { isSpanKey, keys, type Memory, type SpanMemory } from './record/memory.ts';
+import { preview } from './record/preview.ts';
+import { countRecord, emptyReceipt, type Receipt } from './record/receipt.ts';
+import type { AuditRecord, RecordDraft } from './record/record.ts';
+import { settle } from './record/settle.ts';
+import { fromMicroseconds } from './record/time.ts';
+import type { Span, UnreadableSpan } from './span.ts';
+
+/**
+ * The one way through: a span is understood (pure, stateless), and what it said is appended (the only writer).
+ *
+ *   span ─▶ understand ─▶ facts ─▶ append: seen already? ─ settle ─ seal ─ COMMIT ─ FLUSH ─▶ receipt
+ */
+
+/** What a span turned out to be. Nothing in it is unredacted. */
+export type Understood =
+  | { what: 'activity'; facts: Facts; why: string }
+  | { what: 'not_agent'; parent: Parent; looksLikeGenAi: boolean }
+  | { what: 'quarantine'; reason: string; detail: string; digest: string; size: number; span: unknown };
+
+/** What a span that leaves no record still tells its descendants. */
+interface Parent {
+  tenant: string;
+  traceId: string;
+  spanId: string;
+  memory: SpanMemory;
+}
+
+/** Reads, classifies and redacts one span. *Below this line no secret exists.* */
+export function understand(span: Span, policy: Policy, phase: Facts['phase'] = 'end'): Understood {
+  try {
+    const reading = readSpan(span);
+    if (isActivity(reading))
+      return { what: 'activity', facts: factsOf(span, reading, policy, phase), why: reading.why };
+    const tenant = tenantOf(reading, policy);
+    const memory = lineageMemory(span.parentSpanId, attributionOf(reading, new Cleaner(policy, tenant)));
+    const parent = { tenant, traceId: span.traceId, spanId: span.spanId, memory };
+    return { what: 'not_agent', parent, looksLikeGenAi: looksLikeGenAi(span) };
+  } catch (error) {
+    return quarantine(
+      { reason: 'not_understood', detail: textOf(error), raw: new Uint8Array(0), partial: span },
+      policy,
+    );
+  }
+}
+
+/** Reads the content that log records hold of model calls; log records of anything else are none of ours. */
+export function understandLogs(logs: readonly LogRecord[], policy: Policy): Understood[] {
+  return contentSpans(logs).map((carrier) => understand(carrier, policy, 'content'));
+}
+
+/** What cannot be understood is kept, redacted, and counted. Never throws, whatever the span is. */
+export function quarantine({ reason, detail, raw, partial }: UnreadableSpan, policy: Policy): Understood {
+  const span = preview(partial, policy);
+  return {
+    what: 'quarantine',
+    reason,
+    detail: detailOf(detail, policy),
+    digest: policy.keyring.digest(DEFAULT_TENANT, 'quarantine', raw.length > 0 ? raw : JSON.stringify(span)),
+    size: raw.length,
+    span,
+  };
+}
+
+const MAX_DETAIL = 500;
+
+/** Cut after it is redacted: half a secret is not recognised. */
+function detailOf(text: string, policy: Policy): string {
+  return policy.redactor.scan(text).slice(0, MAX_DETAIL);
+}
+
+/** The message of anything thrown, even of what cannot be asked for one. */
+function textOf(error: unknown): string {
+  try {
+    return String(messageOf(error));
+  } catch {
+    return '';
+  }
+}
+
+/** What agent activity became: the actions of its records, or nothing new. */
+export interface Became {
+  actions: string[];
+  duplicate: boolean;
+}
+
+/** Hears, of each activity of a batch, what it became. */
+export type Told = (activity: Understood, became: Became) => void;
+
+export interface WriterOptions {
+  journal: Journal;
+  policy: Policy;
+  ledgerId: string;
+  clock: Clock;
+  /** Who writes: a role or a service's name. Stands in `chain_opened`. */
+  writer: string;
+  /** spanledger's own version. */
+  version: string;
+}
+
+/**
+ * The only writer of a chain. Each start opens a new chain at its first append, so that one chain has one
+ * writer, one policy and one version for its whole life.
+ */
+export class Writer {
+  readonly journal: Journal;
+  readonly #options: WriterOptions;
+  /** The chain this writer opened. */
+  #chainId: string | undefined;
+  /** What could not be recorded since the last record. */
+  #gap: Gap | undefined;
+
+  constructor(options: WriterOptions) {
+    this.journal = options.journal;
+    this.#options = options;
+  }
+
+  /**
+   * As `commit`, and resolves when it is durable: `fdatasync` has returned.
+   *
+   * @throws SpanledgerError `journal_full`, `journal_broken`: nothing of the batch is acknowledged.
+   */
+  async append(batch: readonly Understood[], told?: Told): Promise<Receipt> {
+    const receipt = this.commit(batch, undefined, told);
+    await this.journal.flush();
+    return receipt;
+  }
+
+  /**
+   * Records a batch in one transaction. When it returns the batch is *committed*: SIGKILL loses nothing, power
+   * loss may. If it throws, nothing of the batch was recorded.
+   */
+  commit(batch: readonly Understood[], ancestors?: Lineage, told?: Told): Receipt {
+    const inBatch = lineageOf(batch);
+    const lineage: Lineage = { get: (key) => inBatch.get(key) ?? ancestors?.get(key) };
+    const now = this.#options.clock();
+    const gap = this.#gap;
+    const receipt = this.journal.transact((transaction) => {
+      const receipt = emptyReceipt();
+      if (gap !== undefined) this.#append(transaction, control('gap', { ...gap }, now), now);
+      for (const each of batch) {
+        if (each.what === 'not_agent') {
+          receipt.notAgent += 1;
+          if (each.looksLikeGenAi) receipt.unknown += 1;
+          this.#ancestor(each.parent, transaction);
+        } else if (each.what === 'quarantine') {
+          receipt.quarantined += 1;
+          this.#quarantine(each, transaction, receipt, now);
+        } else {
+          const became = this.#activity(each.facts, transaction, lineage, receipt, now);
+          told?.(each, became);
+        }
+      }
+      return receipt;
+    });
+    this.#gap = undefined;
+    return receipt;
+  }
+
+  /**
+   * Spans that could not be recorded: warned of at once, and told in the chain, as a `gap`, as soon as the
+   * journal takes records again.
+   *
+   * @param error why. Only its code is kept: a message may hold what the span does.
+   * @param counted the gap that another part of the same spans, their start, is counted in already.
+   * @returns the gap they are counted in.
+   */
+  noteGap(spans: number, error: unknown, counted?: Gap): Gap {
+    const now = fromMicroseconds(this.#options.clock());
+    if (this.#gap === undefined) {
+      const reason = isSpanledgerError(error) ? error.code : 'not_understood';
+      process.emitWarning(`audit records are being lost: ${reason}`, {
+        type: 'SpanledgerWarning',
+        code: 'SPANLEDGER_GAP',
+      });
+      this.#gap = { spans: 0, reason, from: now, to: now };
+    }
+    if (counted !== this.#gap) this.#gap.spans += spans;
+    this.#gap.to = now;
+    return this.#gap;
+  }
+
+  /**
+   * Resolves when everything committed so far is durable, and what was lost before is told in the chain.
+   *
+   * @throws SpanledgerError `journal_full`, `journal_broken`
+   */
+  async flush(): Promise<void> {
+    try {
+      this.#tellGap();
+    } finally {
+      await this.journal.flush();
+    }
+  }
+
+  /**
+   * Tells what was lost, and ends this writer's chain, if it has opened one. Durable when it returns.
+   *
+   * @throws SpanledgerError `journal_full`, `journal_broken`: the chain stays open, and may be closed again.
+   */
+  async close(): Promise<void> {
+    try {
+      this.#tellGap();
+      this.#endChain();
+    } finally {
+      await this.journal.flush();
+    }
+  }
+
+  #tellGap(): void {
+    if (this.#gap !== undefined) this.commit([]);
+  }
+
+  #endChain(): void {
+    if (this.#chainId === undefined) return;
+    const now = this.#options.clock();
+    this.journal.transact((transaction) => {
+      const { chain } = transaction;
+      if (chain === undefined || !this.#isMine(chain) || chain.closed) return;
+      this.#append(transaction, control('chain_closed', {}, now), now);
+      transaction.chain = { ...transaction.chain!, closed: true };
+    });
+    this.#chainId = undefined;
+  }
+
+  /**
+   * Ends a chain whose place in the store is taken: a successor says so in `fork_detected`, and what of the
+   * chain the store has not confirmed is recorded again there, naming where it stood. Never healed silently,
+   * and nothing acknowledged is lost.
+   */
+  supersede(stopped: StoppedChain): void {
+    const now = this.#options.clock();
+    const { chainId, ...found } = stopped;
+    this.journal.transact((transaction) => {
+      if (transaction.chain?.chainId === chainId) transaction.chain = { ...transaction.chain, stopped: true };
+      this.#append(transaction, control('fork_detected', { chain_id: chainId, ...found }, now), now);
+    });
+    while (this.#recordAgain(chainId, now));
+  }
+
+  /** Moves some of a stopped chain's unshipped records to this writer's own; false when none is left. */
+  #recordAgain(chainId: string, now: number): boolean {
+    let moved = 0;
+    this.journal.transact((transaction) => {
+      let end: Shipped | undefined;
+      for (const unshipped of this.journal.unshipped()) {
+        const { record } = unshipped;
+        if (record.chainId !== chainId || moved >= RECORD_AGAIN) break;
+        const draft = JSON.parse(record.payload) as AuditRecord;
+        const { recorded_at } = draft;
+        if (!CHAIN_ACTIONS.has(draft.action)) {
+          const details = {
+            ...draft.details,
+            recorded_before: `${chainId}:${record.seq}`,
+            recorded_before_at: recorded_at,
+          };
+          this.#append(transaction, { ...draft, details }, now);
+        }
+        end = unshipped.end;
+        moved += 1;
+      }
+      if (end !== undefined) transaction.moveShipped({ lsn: end.lsn, records: end.records });
+    });
+    return moved > 0;
+  }
+
+  /** One span costs only itself: what cannot be settled or sealed goes to quarantine. */
+  #activity(facts: Facts, transaction: Transaction, lineage: Lineage, receipt: Receipt, now: number): Became {
+    try {
+      const added = transaction.attempt((part) => this.#record(facts, part, lineage, now));
+      if (facts.phase === 'content') receipt.contents += 1;
+      else receipt.mapped += 1;
+      receipt.unattributed += added.unattributed;
+      if (added.duplicate) receipt.duplicates += 1;
+      if (added.conflict) receipt.conflicts += 1;
+      for (const { action } of added.records) countRecord(receipt, action);
+      return { actions: added.records.map(({ action }) => action), duplicate: added.duplicate };
+    } catch (error) {
+      receipt.quarantined += 1;
+      const { digest, trace } = facts;
+      const found = {
+        what: 'quarantine',
+        reason: 'not_recorded',
+        detail: detailOf(textOf(error), this.#options.policy),
+        digest,
+        size: 0,
+        span: trace,
+      } as const;
+      this.#quarantine(found, transaction, receipt, now);
+      return { actions: ['payload_quarantined'], duplicate: false };
+    }
+  }
+
+  /** Known already, in conflict with what is known, or new. */
+  #record(facts: Facts, transaction: Transaction, lineage: Lineage, now: number) {
+    const { trace_id, span_id } = facts.trace;
+    const key = keys.span(facts.tenant, trace_id, span_id);
+    const known = transaction.get(key) as SpanMemory | undefined;
+    const deduplicate = !isZero(trace_id) && !isZero(span_id);
+    const taken = deduplicate ? known?.[facts.phase] : undefined;
+    if (taken?.digests.includes(facts.digest))
+      return { duplicate: true, conflict: false, unattributed: 0, records: [] };
+
+    const memory: Memory = {
+      get: (each) => transaction.get(each) ?? (isSpanKey(each) ? lineage.get(each) : undefined),
+      set: (each, value) => transaction.set(each, value),
+    };
+    const { records, unattributed } = settle(facts, memory, now, this.#options.policy.registry);
+    let first = taken?.record;
+    // Content may come in several requests; a span comes in one.
+    const conflict = taken !== undefined && facts.phase !== 'content';
+    for (const draft of records) {
+      if (conflict) draft.details = { ...draft.details, conflicts_with: taken!.record ?? `span ${span_id}` };
+      const id = this.#append(transaction, draft, now);
+      first ??= id;
+    }
+    if (deduplicate) transaction.set(key, spanMemory(known, facts, first));
+    return { duplicate: false, conflict, unattributed, records };
+  }
+
+  /** A span of something else that says whom it is about is remembered for its descendants, as agents' spans are. */
+  #ancestor({ tenant, traceId, spanId, memory }: Parent, transaction: Transaction): void {
+    if (memory.who === undefined || isZero(traceId) || isZero(spanId)) return;
+    const key = keys.span(tenant, traceId, spanId);
+    const known = transaction.get(key) as SpanMemory | undefined;
+    const now = ancestorMemory(known, memory);
+    if (now !== known) transaction.set(key, now);
+  }
+
+  #quarantine(found: Quarantined, transaction: Transaction, receipt: Receipt, now: number): void {
+    const { reason, detail, digest, size, span } = found;
+    const key = keys.quarantined(digest);
+    if (transaction.get(key) !== undefined) {
+      receipt.duplicates += 1;
+      return;
+    }
+    transaction.set(key, { reason, detail, size, span, received_at: fromMicroseconds(now) });
+    this.#append(transaction, control('payload_quarantined', { reason, detail, digest, size }, now), now);
+    countRecord(receipt, 'payload_quarantined');
+  }
+
+  /** Seals a draft at the end of this writer's chain, which it opens first if need be. */
+  #append(transaction: Transaction, draft: RecordDraft, now: number): string {
+    if (transaction.chain === undefined || !this.#isMine(transaction.chain)) this.#open(transaction, now);
+    const chain = { ...transaction.chain! };
+    const { ledgerId, policy } = this.#options;
+    transaction.records.push(seal(draft, chain, { ledgerId, policy: policy.document, now, salt: salt() }));
+    transaction.chain = chain;
+    return `${chain.chainId}:${chain.size - 1}`;
+  }
+
+  /** Another chain in the journal belongs to a writer before this one; a stopped one is nobody's any more. */
+  #isMine(chain: ChainState): boolean {
+    return chain.chainId === this.#chainId && chain.stopped === undefined;
+  }
+
+  #open(transaction: Transaction, now: number): void {
+    const last = transaction.chain;
+    const { writer, version, policy } = this.#options;
+    const chain: ChainState = { ...newChain(randomUUID().replaceAll('-', '')), closed: false };
+    transaction.chain = chain;
+    this.#chainId = chain.chainId;
+    const opened = {
+      role: 'records',
+      writer,
+      version,
+      policy_digest: payloadDigest(canonicalJson(policy.document)),
+      ...(last === undefined ? {} : { predecessor: predecessor(last, this.journal) }),
+      ...(last === undefined || last.closed ? {} : { unclean: true }),
+    };
+    this.#append(transaction, control('chain_opened', opened, now), now);
+  }
+}
+
+/** Records moved in one transaction. */
+const RECORD_AGAIN = 1_000;
+/** What tells of a chain itself has no meaning in another. */
+const CHAIN_ACTIONS: ReadonlySet<string> = new Set(['chain_opened', 'chain_closed']);
+
+/** The store holds another record, or none, where the chain's next would follow. */
+export interface StoppedChain {
+  chainId: string;
+  kind: 'fork' | 'rollback';
+  seq: number;
+  expected: string;
+  found: string[];
+}
+
+/** Spans that could not be recorded, wholly or in part: what `gap` will say of them. */
+export interface Gap {
+  /** Each span once, though both its start and its end are lost. */
+  spans: number;
+  /** The first error's code, or `not_understood` where it had none. */
+  readonly reason: string;
+  readonly from: string;
+  to: string;
+}
+
+type Quarantined = Extract<Understood, { what: 'quarantine' }>;
+
+/**
+ * The chain before, as last shipped: a healthy one is shipped to its end before anything of its successor; of
+ * a stopped one the store has what it had confirmed.
+ */
+function predecessor(last: ChainState, journal: Journal): { chain_id: string; size: number; head: string } {
+  const { shipped } = journal;
+  const stopped = last.stopped !== undefined && shipped.chainId === last.chainId;
+  return {
+    chain_id: last.chainId,
+    size: stopped ? shipped.size! : last.size,
+    head: stopped ? shipped.head! : last.head,
+  };
+}
+
+/** The spans of one batch, so that an ancestor is known in whatever order they came. */
+function lineageOf(batch: readonly Understood[]): Lineage {
+  const lineage = new Map<string, SpanMemory>();
+  for (const each of batch) {
+    if (each.what === 'activity') {
+      const { tenant, trace } = each.facts;
+      lineage.set(
+        keys.span(tenant, trace.trace_id, trace.span_id),
+        spanMemory(undefined, each.facts, undefined),
+      );
+    } else if (each.what === 'not_agent') {
+      const { tenant, traceId, spanId, memory } = each.parent;
+      lineage.set(keys.span(tenant, traceId, spanId), memory);
+    }
+  }
+  return lineage;
+}
+
+function isZero(id: string): boolean {
+  return /^0+$/.test(id);
+}

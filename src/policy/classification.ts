@@ -1,0 +1,8 @@
+/** public < internal < confidential < restricted. */
+const CLASSIFICATIONS = ['public', 'internal', 'confidential', 'restricted'] as const;
+
+export type Classification = (typeof CLASSIFICATIONS)[number];
+
+export function strictest(...levels: Classification[]): Classification {
+  return CLASSIFICATIONS[Math.max(...levels.map((level) => CLASSIFICATIONS.indexOf(level)))] ?? 'public';
+}

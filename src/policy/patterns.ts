@@ -1,0 +1,113 @@
+import { findAll, type Hit } from './hits.ts';
+
+/**
+ * What gives a secret away in free text, whatever its field is called. Each expression runs in linear time:
+ * no nested or overlapping repetition.
+ */
+interface Pattern {
+  expression: RegExp;
+  /** Cheap test before the expression: text without it cannot match. */
+  needs: RegExp;
+  /** Whether a match is a hit, or which parts of it are; without it, all of it is one. */
+  judge?: (match: string) => boolean | Hit[];
+}
+
+/** With a sign in them by which values are named, too. */
+const SIGNED: readonly Pattern[] = [
+  // PEM keys
+  {
+    needs: /-----BEGIN/,
+    expression:
+      /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----(?:(?!-----END).){0,20000}(?:-----END [A-Z0-9 ]{0,40}-----)?/gs,
+  },
+  // Which of a header's cookies is the session, nobody knows.
+  {
+    needs: /cookie/i,
+    expression: /(?<=(?<![A-Za-z])cookies?["']?\s{0,4}[:=]\s{0,4}["']?)[^\s"',;]+(?:; ?[^\s"',;]+)*/gi,
+  },
+  // Credentials in URLs
+  { needs: /:\/\//, expression: /(?<=:\/\/)[^\s/@:]{0,256}:[^\s/]{1,256}(?=@)/g },
+  // Signatures of URLs: Azure's `sig`, CloudFront's and others'
+  {
+    needs: /sig/i,
+    expression: /(?<=(?:[?&;]|%3f|%26)(?:sig|signature)(?:=|%3d))[^\s"'<>&,;)}\]]{8,}/gi,
+  },
+];
+
+const UNSIGNED: readonly Pattern[] = [
+  // Authorization headers
+  {
+    needs: /bearer|basic/i,
+    expression: /(?<![A-Za-z])(?:bearer|basic)\s+[\w.~+/=-]{8,}/gi,
+    judge: isAuthorization,
+  },
+  // Social security numbers
+  { needs: /\d-\d/, expression: /(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)/g, judge: isSsn },
+  // Cards, on a magnetic track behind %B. Digits after a decimal point are a fraction.
+  {
+    needs: /\d{2}/,
+    expression: /(?<![A-Za-z\d](?<!%B)|\d\.)\d(?:[ -]?\d){12,}(?![A-Za-z\d])/g,
+    judge: cardsIn,
+  },
+];
+
+const ALL = [...SIGNED, ...UNSIGNED];
+
+/** @param signed the text has a sign that stands between names and values */
+export function findPatterns(text: string, hits: Hit[], signed: boolean): void {
+  for (const { expression, needs, judge } of signed ? ALL : UNSIGNED) {
+    if (needs.test(text)) findAll(expression, text, hits, judge);
+  }
+}
+
+/** Area 000, 666 and 9xx, group 00 and serial 0000 were never issued (SSA, before and after 2011). */
+function isSsn(text: string): boolean {
+  const [area, group, serial] = text.split('-') as [string, string, string];
+  return area !== '000' && area !== '666' && area < '900' && group !== '00' && serial !== '0000';
+}
+
+/** Basic credentials are base64 of `user:password` (RFC 7617): a `basic metabolic panel` is not. */
+function isAuthorization(text: string): boolean {
+  const [scheme, credentials] = text.split(/\s+/) as [string, string];
+  return scheme.toLowerCase() === 'bearer' || Buffer.from(credentials, 'base64').includes(':');
+}
+
+/** How card numbers are written in groups; in any other way only when nothing else stands beside them. */
+const CARD_GROUPS = /^(\d{13,19}|\d{4}([ -]\d{4}){3}([ -]\d{3})?|\d{4}[ -]\d{6}[ -]\d{4,5})$/;
+const MAX_CARD_GROUPS = 5;
+
+/** Other numbers may stand before and after a card's, its expiry for one. */
+function cardsIn(text: string): boolean | Hit[] {
+  if (isCard(text)) return true;
+  const cards: Hit[] = [];
+  const groups = [...text.matchAll(/\d+/g)].map(({ 0: digits, index }) => ({
+    start: index,
+    end: index + digits.length,
+  }));
+  for (let i = 0; i < groups.length; i++) {
+    // The longest that starts here.
+    for (let last = i + MAX_CARD_GROUPS - 1; last >= i; last--) {
+      if (last >= groups.length) continue;
+      const card = { start: groups[i]!.start, end: groups[last]!.end };
+      const digits = text.slice(card.start, card.end);
+      if (!CARD_GROUPS.test(digits) || !isCard(digits)) continue;
+      cards.push(card);
+      i = last;
+      break;
+    }
+  }
+  return cards;
+}
+
+/** The issuers' ranges and the Luhn check digit (ISO/IEC 7812-1). */
+function isCard(text: string): boolean {
+  const digits = text.replace(/\D/g, '');
+  if (!/^[2-6]/.test(digits) || digits.length > 19) return false;
+  let sum = 0;
+  for (let i = 0; i < digits.length; i++) {
+    const digit = Number(digits[digits.length - 1 - i]);
+    const doubled = i % 2 === 1 ? digit * 2 : digit;
+    sum += doubled > 9 ? doubled - 9 : doubled;
+  }
+  return sum % 10 === 0;
+}

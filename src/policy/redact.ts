@@ -1,0 +1,263 @@
+import type { PolicyDocument } from './document.ts';
+import type { Keyring } from './keyring.ts';
+import { KEEP, type NameRule, NameRules, plainName } from './names.ts';
+import { remembered } from './remembered.ts';
+import { beginning, REDACTED, Scanner } from './scanner.ts';
+
+export { REDACTED };
+
+/** Deeper values become `[too deep]`, further members are left out, longer texts are cut: all are marked. */
+const MAX_DEPTH = 20;
+const MAX_NODES = 2_000;
+const MAX_TEXT = 4_000;
+const MAX_KEY = 256;
+const MAX_NESTED_JSON = 3;
+/** Keys that are a field's name, and no words about somebody. */
+const IDENTIFIER = /^[A-Za-z_$][\w$.-]{0,63}$/;
+
+export interface Redacted {
+  /** A JSON value of plain objects, lists, texts, finite numbers, booleans and null. */
+  value: unknown;
+  /** Something was left out at a limit: the record says so. */
+  truncated: boolean;
+}
+
+export interface RedactionContext {
+  tenant: string;
+  /** Names that are pseudonyms here only, by normalised name. */
+  pseudonyms?: { [name: string]: string };
+}
+
+/**
+ * Takes secrets and people out of a value: by field name, at any depth, through lists and JSON in strings; and
+ * by pattern in every text that stays.
+ */
+export class Redactor {
+  readonly names: NameRules;
+  readonly #keyring: Keyring;
+  readonly #scanner: Scanner;
+
+  constructor(document: PolicyDocument, keyring: Keyring) {
+    this.names = new NameRules(document);
+    this.#keyring = keyring;
+    this.#scanner = new Scanner(this.names);
+  }
+
+  redact(value: unknown, context: RedactionContext): Redacted {
+    const walk = new Walk(this, context);
+    return { value: walk.value(value, 0), truncated: walk.truncated };
+  }
+
+  /** A text that is not a field: an error message, a description. */
+  text(text: string, context: RedactionContext): string {
+    return this.redact(text, context).value as string;
+  }
+
+  /** Free text, and JSON that was cut: `name: value` with a listed name, and patterns. Read before it is cut. */
+  scan(text: string, limit = MAX_TEXT): string {
+    return this.#scanner.scan(text, limit);
+  }
+
+  /** A member's name; where it is no identifier but perhaps words about somebody, a pseudonym. */
+  key(name: string, context: RedactionContext, kind = 'id'): string {
+    return IDENTIFIER.test(name) ? this.shown(name) : this.pseudonym(kind, name, context);
+  }
+
+  /** A member's name without what gives a secret away. */
+  readonly shown = remembered((name) => this.scan(name, MAX_KEY));
+
+  pseudonym(kind: string, value: unknown, context: RedactionContext): string {
+    return this.#keyring.pseudonym(context.tenant, kind, String(value));
+  }
+}
+
+/** One walk over one value. */
+class Walk {
+  truncated = false;
+  #nodes = 0;
+  readonly #redactor: Redactor;
+  readonly #context: RedactionContext;
+  /** Kinds of pseudonyms by plain name, where the tool has some of its own. */
+  readonly #ownKind: ReadonlyMap<string, string> | undefined;
+
+  constructor(redactor: Redactor, context: RedactionContext) {
+    this.#redactor = redactor;
+    this.#context = context;
+    const own = Object.entries(context.pseudonyms ?? {});
+    this.#ownKind = own.length > 0 ? new Map(own) : undefined;
+  }
+
+  /** @param field the name of the field that the value, or the list it is in, stands in */
+  value(value: unknown, depth: number, nested = 0, field = ''): unknown {
+    if (typeof value === 'string') return this.#text(value, depth, nested, field);
+    if (typeof value !== 'object' || value === null) return this.#scalar(value);
+    if (depth >= MAX_DEPTH) return this.#cut('[too deep]');
+    if (Array.isArray(value)) {
+      return this.#list(value, (each, i) =>
+        this.#ruled(this.#ruleOfElement(value, i), each, depth + 1, nested, field),
+      );
+    }
+    const inPerson = this.#redactor.names.isPerson(field);
+    const labelled = this.#ruleOfLabel(value);
+    return this.#object(value, (key, each) => {
+      if (each === null || each === undefined) return null;
+      if (isFhirName(key, each) || (inPerson && NAMES_OF_PEOPLE.has(plainName(key))))
+        return this.#pseudonyms('patient_name', each, depth + 1);
+      const rule = labelled !== undefined && LABELLED.test(key) ? labelled : this.#rule(key);
+      return this.#ruled(rule, each, depth + 1, nested, key);
+    });
+  }
+
+  /** What becomes of the value of a field of this name. */
+  #rule(name: string): NameRule {
+    const kind = this.#ownKind?.get(plainName(name));
+    return kind === undefined ? this.#redactor.names.decide(name) : { do: 'pseudonym', kind };
+  }
+
+  #ruled(rule: NameRule, value: unknown, depth: number, nested: number, field: string): unknown {
+    if (rule.do === 'redact') return REDACTED;
+    if (rule.do === 'pseudonym') return this.#pseudonyms(rule.kind, value, depth);
+    return this.value(value, depth, nested, field);
+  }
+
+  /** In `["x-api-key", "…"]` and `["login", "--password", "…"]`, what stands before an element names it. */
+  #ruleOfElement(list: readonly unknown[], i: number): NameRule {
+    const before: unknown = list[i - 1];
+    if (typeof before !== 'string' || (list.length !== 2 && !before.startsWith('-'))) return KEEP;
+    const rule = this.#ruleOfText(before);
+    const value = list[i];
+    // Two names of fields are no name and value.
+    const areNames =
+      rule.do === 'pseudonym' && typeof value === 'string' && this.#redactor.names.isFieldName(value);
+    return areNames ? KEEP : rule;
+  }
+
+  /** In `{name: "password", value: "…"}`, the label names the value. */
+  #ruleOfLabel(object: object): NameRule | undefined {
+    if (!('value' in object || 'Value' in object || 'values' in object)) return undefined;
+    for (const key of LABELS) {
+      const label = (object as Record<string, unknown>)[key];
+      const rule = typeof label === 'string' ? this.#ruleOfText(label) : KEEP;
+      if (rule.do !== 'keep') return rule;
+    }
+    return undefined;
+  }
+
+  /** Of a text that may be a name. */
+  #ruleOfText(text: string): NameRule {
+    return NAME.test(text) ? this.#rule(text) : KEEP;
+  }
+
+  #scalar(value: unknown): unknown {
+    if (typeof value === 'number') {
+      if (!Number.isFinite(value)) return String(value);
+      // A card number may come as a number.
+      const text = String(value);
+      return text.length >= 13 && this.#redactor.scan(text) !== text ? REDACTED : value;
+    }
+    if (typeof value === 'bigint') return this.#scanned(value.toString());
+    return typeof value === 'boolean' ? value : null;
+  }
+
+  #list(list: readonly unknown[], each: (value: unknown, i: number) => unknown): unknown[] {
+    const kept: unknown[] = [];
+    for (const [i, value] of list.entries()) {
+      if (++this.#nodes > MAX_NODES) {
+        this.truncated = true;
+        break;
+      }
+      kept.push(each(value, i));
+    }
+    return kept;
+  }
+
+  /** @param kind the pseudonym that keys become which are no identifiers */
+  #object(
+    object: object,
+    each: (key: string, value: unknown) => unknown,
+    kind?: string,
+  ): Record<string, unknown> {
+    const kept = Object.create(null) as Record<string, unknown>;
+    for (const key of Object.keys(object)) {
+      if (++this.#nodes > MAX_NODES) {
+        this.truncated = true;
+        break;
+      }
+      const shown =
+        kind === undefined ? this.#redactor.shown(key) : this.#redactor.key(key, this.#context, kind);
+      kept[shown] = each(key, (object as Record<string, unknown>)[key]);
+    }
+    return kept;
+  }
+
+  /** Every text and number below becomes a pseudonym, but for the words FHIR uses to say what a value is. */
+  #pseudonyms(kind: string, value: unknown, depth: number): unknown {
+    if (value === null || value === undefined || value === '') return null;
+    if (typeof value !== 'object') return this.#redactor.pseudonym(kind, value, this.#context);
+    if (depth >= MAX_DEPTH) return this.#cut('[too deep]');
+    return Array.isArray(value)
+      ? this.#list(value, (each) => this.#pseudonyms(kind, each, depth + 1))
+      : this.#object(
+          value,
+          (key, each) => (FHIR_WORDS[key]?.has(each) ? each : this.#pseudonyms(kind, each, depth + 1)),
+          kind,
+        );
+  }
+
+  #text(text: string, depth: number, nested: number, field: string): string {
+    if (nested < MAX_NESTED_JSON && JSON_START.test(text)) {
+      const parsed = parse(text);
+      // Written anew even where nothing was taken out: a key that stood twice hid its first value from us.
+      if (parsed !== undefined)
+        return this.#limited(JSON.stringify(this.value(parsed, depth + 1, nested + 1, field)));
+    }
+    return this.#scanned(text);
+  }
+
+  #scanned(text: string): string {
+    const clean = this.#redactor.scan(text, MAX_TEXT + 1);
+    return text.length > MAX_TEXT ? this.#cut(`${beginning(clean, MAX_TEXT)}…`) : this.#limited(clean);
+  }
+
+  #limited(text: string): string {
+    return text.length > MAX_TEXT ? this.#cut(`${beginning(text, MAX_TEXT)}…`) : text;
+  }
+
+  #cut(text: string): string {
+    this.truncated = true;
+    return text;
+  }
+}
+
+const JSON_START = /^\s{0,64}[[{"]/;
+/** Of whoever is a person. */
+const NAMES_OF_PEOPLE = new Set(['name', 'first', 'last', 'middle', 'displayname', 'nickname']);
+/** What a text looks like that may be a name. */
+const NAME = /^[^"'{}:;=\n]{1,64}$/;
+const LABELS = ['name', 'key', 'Name', 'Key', 'field', 'header', 'label'];
+const LABELLED = /^values?$/i;
+
+/** FHIR HumanName: `name` is an object, or a list of them, with `given`, `family` or `text`. */
+function isFhirName(key: string, value: unknown): boolean {
+  if (key !== 'name') return false;
+  const names: unknown[] = Array.isArray(value) ? value : [value];
+  return names.some(
+    (name) =>
+      typeof name === 'object' && name !== null && ('given' in name || 'family' in name || 'text' in name),
+  );
+}
+
+/** The codes FHIR R4 has for a HumanName, a ContactPoint and an Address, by the member they stand in. */
+const FHIR_WORDS: { [key: string]: ReadonlySet<unknown> } = Object.assign(Object.create(null), {
+  use: new Set('usual official temp nickname anonymous old maiden home work mobile billing'.split(' ')),
+  system: new Set('phone fax email pager url sms other'.split(' ')),
+  type: new Set('postal physical both'.split(' ')),
+});
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

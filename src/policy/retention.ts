@@ -1,0 +1,26 @@
+import type { PolicyDocument } from './document.ts';
+
+/** Of class `ledger`, and for dates beyond it: 2100-01-01T00:00:00Z, the last day a ClickHouse DateTime rounds well. */
+const NEVER_EXPIRES = 4_102_444_800;
+
+/** What the ledger knows about itself: kept for ever, never purged or erased. */
+export const LEDGER_CLASS = 'ledger';
+
+const DAY_SECONDS = 86_400;
+
+/** `healthcare` and `general` are other names for `hipaa` and `default`. */
+const ALIASES: { [name: string]: string } = { healthcare: 'hipaa', general: 'default' };
+
+/**
+ * When a record's payload may go, in Unix seconds: whole days of retention and grace after it was recorded. It
+ * never depends on a span's own times. The grace lets no leap year bring expiry before the calendar
+ * anniversary.
+ *
+ * @param recordedAt microseconds since the Unix epoch
+ */
+export function expiresAt(document: PolicyDocument, retentionClass: string, recordedAt: number): number {
+  if (retentionClass === LEDGER_CLASS) return NEVER_EXPIRES;
+  const { classes, grace_days } = document.retention;
+  const days = (classes[ALIASES[retentionClass] ?? retentionClass] ?? classes.default!).days + grace_days;
+  return Math.min(Math.floor(recordedAt / 1e6) + days * DAY_SECONDS, NEVER_EXPIRES);
+}

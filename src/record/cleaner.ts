@@ -1,0 +1,92 @@
+import type { Ending } from '../genai/outcome.ts';
+import { present } from '../genai/values.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { RedactionContext } from '../policy/redact.ts';
+import { canonicalJson } from './canonical.ts';
+import type { AuditRecord, ContentDigest } from './record.ts';
+
+const MAX_NAME_LENGTH = 500;
+const MAX_ERROR_LENGTH = 500;
+const MAX_TYPE_LENGTH = 100;
+/** Arguments are digested whole, however deep. */
+const DIGEST_DEPTH = 64;
+
+/** Gives, for what a span says, what may be kept of it, under one policy and for one tenant. */
+export class Cleaner {
+  readonly policy: Policy;
+  readonly tenant: string;
+  readonly #context: RedactionContext;
+
+  constructor(policy: Policy, tenant: string) {
+    this.policy = policy;
+    this.tenant = tenant;
+    this.#context = { tenant };
+  }
+
+  /** A name or id in the span's own words: short, and without what gives a secret away. */
+  said(text: string): string;
+  said(text: string | undefined): string | undefined;
+  said(text: string | undefined): string | undefined {
+    return text === undefined ? undefined : this.policy.redactor.scan(text, MAX_NAME_LENGTH);
+  }
+
+  /**
+   * An id as it is, or its pseudonym where it may not stay so: it looks like a secret, or is too long. Two ids
+   * stay two.
+   */
+  id(text: string): string;
+  id(text: string | undefined): string | undefined;
+  id(text: string | undefined): string | undefined {
+    if (text === undefined) return undefined;
+    const stays = text.length <= MAX_NAME_LENGTH && this.policy.redactor.scan(text) === text;
+    return stays ? text : this.policy.keyring.pseudonym(this.tenant, 'id', text);
+  }
+
+  /** The name of a member, or its pseudonym where it is no identifier but perhaps words about somebody. */
+  key(name: string): string {
+    return this.policy.redactor.key(name, this.#context);
+  }
+
+  text(text: string): string {
+    return this.policy.redactor.text(text, this.#context);
+  }
+
+  digest(kind: string, text: string): string {
+    return this.policy.keyring.digest(this.tenant, kind, text);
+  }
+
+  content(kind: string, text: string): ContentDigest {
+    return { digest: this.digest(kind, text), size: text.length };
+  }
+
+  /** Of canonical JSON, so that what a model asked for compares with what was executed. */
+  argumentsDigest(args: unknown): string | undefined {
+    return args === undefined ? undefined : this.digest('arguments', canonicalOrText(args));
+  }
+
+  /** The person the data is about. */
+  subject(id: string | undefined): string | undefined {
+    return id === undefined ? undefined : this.policy.keyring.pseudonym(this.tenant, 'subject', id);
+  }
+
+  outcome({ status, errorType, errorMessage }: Ending): NonNullable<AuditRecord['outcome']> {
+    const message = errorMessage === undefined ? undefined : this.text(errorMessage);
+    return present({
+      status,
+      error_type: errorType === undefined ? undefined : this.policy.redactor.scan(errorType, MAX_TYPE_LENGTH),
+      error_message:
+        message !== undefined && message.length > MAX_ERROR_LENGTH
+          ? `${message.slice(0, MAX_ERROR_LENGTH)}…`
+          : message,
+    });
+  }
+}
+
+function canonicalOrText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  try {
+    return canonicalJson(value, DIGEST_DEPTH);
+  } catch {
+    return JSON.stringify(value);
+  }
+}

@@ -1,0 +1,100 @@
+import { present } from '../genai/values.ts';
+import type { Attribution, Facts } from './facts.ts';
+import { DEFAULT_TENANT } from './facts-of.ts';
+import type { Action, AuditRecord, RecordDraft } from './record.ts';
+import { fromMicroseconds } from './time.ts';
+
+/** Ahead of receipt by more than this, or before 2000: the sender's clock is wrong, and the record says so. */
+const CLOCK_AHEAD_SECONDS = 86_400;
+const EARLIEST = '2000-01-01';
+
+/** What a record says beyond what all records of a span share; undefined means absent. */
+export type Said = { [K in keyof RecordDraft]?: RecordDraft[K] | undefined } & Pick<
+  RecordDraft,
+  'action' | 'actor' | 'occurred_at'
+>;
+
+/** The records of one span, each with what they share: who, where from, and which span. */
+export class Drafts {
+  readonly records: RecordDraft[] = [];
+  /** Records of a user's act whose user nobody told. */
+  unattributed = 0;
+  readonly #facts: Facts;
+  readonly #who: Attribution;
+  readonly #latest: string;
+
+  constructor(facts: Facts, who: Attribution, now: number) {
+    this.#facts = facts;
+    this.#who = who;
+    this.#latest = fromMicroseconds(now + CLOCK_AHEAD_SECONDS * 1e6);
+  }
+
+  /** Fields stand in canonical order, so that sealing need not sort them. */
+  add(said: Said): void {
+    const { trace, source, tenant } = this.#facts;
+    const { user, agent, conversationId, purpose, trigger, triggerBasis } = this.#who;
+    const draft = {
+      action: said.action,
+      actor: said.actor,
+      agent,
+      content: said.content,
+      conversation_id: conversationId,
+      data_classification: said.data_classification ?? 'internal',
+      details: this.#details(said),
+      domains: said.domains,
+      first_sight: said.first_sight,
+      model: said.model,
+      occurred_at: said.occurred_at,
+      outcome: said.outcome,
+      phase: said.phase ?? 'event',
+      purpose,
+      recorded_at: '',
+      resource: said.resource,
+      retention_class: said.retention_class ?? 'default',
+      salt: '',
+      source,
+      tenant: tenant === DEFAULT_TENANT ? undefined : tenant,
+      tool: said.tool,
+      tool_calls: said.tool_calls,
+      trace,
+      trigger,
+      trigger_basis: triggerBasis,
+      turn: said.turn,
+      usage: said.usage,
+      user,
+      v: 1 as const,
+    };
+    this.records.push(present<RecordDraft>(draft));
+  }
+
+  agent(): AuditRecord['actor'] {
+    const { agent } = this.#who;
+    return { type: 'agent', id: agent?.name ?? agent?.id ?? this.#facts.source.service ?? 'unknown' };
+  }
+
+  userOrAgent(): AuditRecord['actor'] {
+    const id = this.#who.user?.id;
+    return id === undefined ? this.agent() : { type: 'user', id };
+  }
+
+  #details(said: Said): RecordDraft['details'] | undefined {
+    const unattributed = said.actor.type === 'agent' && USER_ACTIONS.has(said.action);
+    if (unattributed) this.unattributed += 1;
+    const details: NonNullable<RecordDraft['details']> = {};
+    for (const key in said.details) if (said.details[key] !== undefined) details[key] = said.details[key];
+    if (this.#facts.incomplete) details.incomplete = true;
+    if (this.#who.triggerSaid !== undefined) details.trigger = this.#who.triggerSaid;
+    if (this.#clockIsWrong(said.occurred_at)) details.clock_suspect = true;
+    if (unattributed) details.unattributed = true;
+    for (const _ in details) return details;
+    return undefined;
+  }
+
+  #clockIsWrong(occurredAt: string): boolean {
+    if (occurredAt < EARLIEST) return true;
+    // Both are RFC 3339 with fixed decimals, so text compares as time.
+    return occurredAt > this.#latest;
+  }
+}
+
+const USER_ACTIONS: ReadonlySet<Action> = new Set(['conversation_started', 'user_message_received']);

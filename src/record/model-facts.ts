@@ -1,0 +1,65 @@
+import type { Activity, Message } from '../genai/activity.ts';
+import { lastAnswer, newToolResults, userMessages } from '../genai/messages.ts';
+import { present } from '../genai/values.ts';
+import type { Cleaner } from './cleaner.ts';
+import type { ModelFacts } from './facts.ts';
+import type { AuditRecord } from './record.ts';
+import { isIndex, reportedTool } from './tool-facts.ts';
+
+const MAX_REASONS = 10;
+
+/** A model call: names, counts and digests of what was asked and answered, never the text. */
+export function modelFacts(activity: Activity, clean: Cleaner): ModelFacts {
+  const { input = [], output = [], systemInstructions } = activity;
+  const written = userMessages(input);
+  const last = input.at(-1);
+  let asking: string | undefined;
+  const askingPrompt = () => (asking ??= promptBefore(input, clean));
+  const answer = output
+    .map((each) => each.text)
+    .filter(Boolean)
+    .join('\n');
+  const content = present<NonNullable<AuditRecord['content']>>({
+    prompt: input.length > 0 ? clean.content('prompt', inputText(input)) : undefined,
+    answer: answer === '' ? undefined : clean.content('answer', answer),
+  });
+  return present<ModelFacts>({
+    names: modelNames(activity, clean),
+    usage: activity.usage && { ...activity.usage },
+    finishReasons: activity.finishReasons?.slice(0, MAX_REASONS).map((reason) => clean.said(reason)),
+    promptDigest:
+      systemInstructions === undefined ? undefined : clean.digest('instructions', systemInstructions),
+    content: Object.keys(content).length > 0 ? content : undefined,
+    toolCalls: output
+      .flatMap((each) => each.toolCalls)
+      .map((call) =>
+        present({
+          id: call.id === undefined || isIndex(call.id, call.name) ? undefined : clean.id(call.id),
+          name: clean.said(call.name),
+          arguments_digest: clean.argumentsDigest(call.arguments),
+        }),
+      ),
+    turn: written.length > 0 ? written.length : undefined,
+    userMessage:
+      last !== undefined && last === written.at(-1) ? clean.content('message', last.text) : undefined,
+    reported: newToolResults(input).map((answer) => reportedTool(answer, askingPrompt, clean)),
+  });
+}
+
+export function modelNames(activity: Activity, clean: Cleaner): ModelFacts['names'] {
+  return present({
+    provider: clean.said(activity.provider),
+    request: clean.said(activity.requestModel),
+    response: clean.said(activity.responseModel),
+  });
+}
+
+/** The digest that `content.prompt` had in the call whose answer this input repeats last. */
+function promptBefore(input: readonly Message[], clean: Cleaner): string {
+  const { from } = lastAnswer(input);
+  return clean.digest('prompt', inputText(from < 0 ? input : input.slice(0, from)));
+}
+
+function inputText(messages: readonly Message[]): string {
+  return JSON.stringify(messages.map((each) => [each.role, each.text, each.toolCalls, each.toolResults]));
+}

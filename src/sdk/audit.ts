@@ -1,0 +1,68 @@
+import { systemClock } from '../clock.ts';
+import { createDeployment, type Deployment } from '../config/deployment.ts';
+import { DEFAULT_DIR } from '../config/layout.ts';
+import { VERSION } from '../config/version.ts';
+import { Journal } from '../journal/journal.ts';
+import { Writer } from '../pipeline.ts';
+import { compilePolicy, type Policy } from '../policy/policy.ts';
+
+export interface AuditOptions {
+  /**
+   * Where the ledger's directory is: the journal, and the keys. Made when it is missing.
+   * @default SPANLEDGER_DIR, else ./.spanledger
+   */
+  dir?: string;
+  /**
+   * Who writes. Stands in `chain_opened`, and a process of the same name takes over what this one leaves.
+   * @default OTEL_SERVICE_NAME, else `app`
+   */
+  writer?: string;
+}
+
+/** What an app's recording needs: its journal, and the only writer of its chain. */
+export interface Audit {
+  deployment: Deployment;
+  policy: Policy;
+  writer: Writer;
+  /** Ends the chain, flushes, and lets go of the journal, also when it rejects. */
+  close(): Promise<void>;
+}
+
+/** Opens an app's own journal. No database, no network: records wait there until somebody ships them. */
+export function openAudit(options: AuditOptions = {}, env = process.env): Audit {
+  const deployment = createDeployment(options.dir ?? env.SPANLEDGER_DIR ?? DEFAULT_DIR, env);
+  const name = options.writer ?? env.OTEL_SERVICE_NAME ?? 'app';
+  const policy = compilePolicy(deployment.master);
+  const journal = Journal.takeOver(deployment.layout.journals, roleOf(name));
+  const writer = new Writer({
+    journal,
+    policy,
+    ledgerId: deployment.ledgerId,
+    clock: systemClock,
+    writer: name,
+    version: VERSION,
+  });
+  return {
+    deployment,
+    policy,
+    writer,
+    async close() {
+      try {
+        await writer.close();
+      } finally {
+        await journal.close();
+      }
+    },
+  };
+}
+
+/** A folder's name of a service's. */
+function roleOf(name: string): string {
+  return (
+    name
+      .toLowerCase()
+      .replace(/[^a-z0-9._-]/g, '_')
+      .slice(0, 64)
+      .replace(/^[._-]+/, '') || 'app'
+  );
+}

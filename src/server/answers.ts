@@ -1,0 +1,104 @@
+import { SpanledgerError } from '../errors.ts';
+
+/** The two encodings of OTLP/HTTP. An answer comes in the request's own. */
+export type Encoding = 'protobuf' | 'json';
+
+export const CONTENT_TYPES: { [E in Encoding]: string } = {
+  protobuf: 'application/x-protobuf',
+  json: 'application/json',
+};
+
+export type Signal = 'traces' | 'logs' | 'metrics';
+
+/** What the answer calls the items that were not taken as they are. */
+const REJECTED: { [S in Signal]: string } = {
+  traces: 'rejectedSpans',
+  logs: 'rejectedLogRecords',
+  metrics: 'rejectedDataPoints',
+};
+
+/**
+ * An `ExportTraceServiceResponse`, or that of logs or metrics, which differ in one name: empty, or with
+ *
+ *   1  partial_success
+ *        1  rejected_spans  int64
+ *        2  error_message   string
+ */
+export function exportAnswer(signal: Signal, encoding: Encoding, rejected: number, message: string): Buffer {
+  if (encoding === 'json') {
+    const partial =
+      rejected === 0
+        ? {}
+        : { partialSuccess: { [REJECTED[signal]]: String(rejected), errorMessage: message } };
+    return Buffer.from(JSON.stringify(partial));
+  }
+  if (rejected === 0) return Buffer.alloc(0);
+  return bytesField(1, Buffer.concat([varintField(1, rejected), bytesField(2, Buffer.from(message))]));
+}
+
+/**
+ * A `google.rpc.Status`, which the OTLP specification asks for in every answer that is no success:
+ *
+ *   1  code     int32
+ *   2  message  string
+ */
+export function statusAnswer(encoding: Encoding, code: number, message: string): Buffer {
+  if (encoding === 'json') return Buffer.from(JSON.stringify({ code, message }));
+  return Buffer.concat([varintField(1, code), bytesField(2, Buffer.from(message))]);
+}
+
+function varintField(number: number, value: number): Buffer {
+  return Buffer.concat([varint(number << 3), varint(value)]);
+}
+
+function bytesField(number: number, value: Buffer): Buffer {
+  return Buffer.concat([varint((number << 3) | 2), varint(value.length), value]);
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  while (rest > 0x7f) {
+    bytes.push((rest % 0x80) | 0x80);
+    rest = Math.floor(rest / 0x80);
+  }
+  bytes.push(rest);
+  return Buffer.from(bytes);
+}
+
+/** A request that is answered with this HTTP status. */
+export class Refusal extends Error {
+  readonly status: number;
+  /** Of google.rpc.Code. */
+  readonly code: number;
+  readonly headers: { [name: string]: string };
+
+  constructor(status: keyof typeof RPC_CODES, message: string, headers: { [name: string]: string } = {}) {
+    super(message);
+    this.status = status;
+    this.code = RPC_CODES[status];
+    this.headers = headers;
+  }
+}
+
+const RPC_CODES = {
+  400: 3,
+  401: 16,
+  403: 7,
+  404: 5,
+  405: 12,
+  413: 8,
+  415: 3,
+  429: 8,
+  500: 13,
+  503: 14,
+} as const;
+
+/** What went wrong, as an HTTP status: what may pass is to be retried, what won't is not. */
+export function refusalOf(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  if (!(error instanceof SpanledgerError)) return new Refusal(500, 'internal error');
+  if (error.code === 'otlp_undecodable') return new Refusal(400, error.message);
+  const away = error.code === 'journal_full' || error.code === 'journal_broken';
+  return away ? new Refusal(503, error.message, { 'retry-after': '30' }) : new Refusal(500, error.code);
+}

@@ -1,0 +1,174 @@
+import { hash, randomUUID } from 'node:crypto';
+import type { SealedRecord } from '../chain/seal.ts';
+import type { Store } from './client.ts';
+
+/** One insert is one batch of one chain: so many rows, partitions and bytes of payload, at most. */
+const MAX_BATCH_ROWS = 10_000;
+const MAX_BATCH_PARTITIONS = 50;
+/** An insert travels as one text, which is held a few times over. A larger record goes alone. */
+const MAX_BATCH_BYTES = 32 * 1024 * 1024;
+
+/** Records with consecutive seqs of one chain. */
+export type Batch = readonly [SealedRecord, ...SealedRecord[]];
+
+/** Gathers a batch, record by record. What it takes depends on the records alone: the same again give the same. */
+export class Gathering {
+  readonly records: SealedRecord[] = [];
+  readonly #partitions = new Set<string>();
+  #bytes = 0;
+
+  /** False, and nothing taken, where the next batch begins. */
+  take(record: SealedRecord): boolean {
+    const [first] = this.records;
+    const partition = partitionOf(record);
+    const bytes = this.#bytes + Buffer.byteLength(record.payload);
+    if (first !== undefined) {
+      if (record.chainId !== first.chainId || this.records.length >= MAX_BATCH_ROWS) return false;
+      if (bytes > MAX_BATCH_BYTES) return false;
+      if (this.#partitions.size >= MAX_BATCH_PARTITIONS && !this.#partitions.has(partition)) return false;
+    }
+    this.#partitions.add(partition);
+    this.#bytes = bytes;
+    this.records.push(record);
+    return true;
+  }
+
+  get batch(): Batch | undefined {
+    return this.records.length === 0 ? undefined : (this.records as unknown as Batch);
+  }
+}
+
+/** Records in order, as batches. */
+export function* batchesOf(records: Iterable<SealedRecord>): Generator<Batch> {
+  let gathering = new Gathering();
+  for (const record of records) {
+    if (gathering.take(record)) continue;
+    yield gathering.batch!;
+    gathering = new Gathering();
+    gathering.take(record);
+  }
+  if (gathering.batch !== undefined) yield gathering.batch;
+}
+
+/** The month partition a record falls into, as the table's PARTITION BY says. */
+export function partitionOf({ retentionClass, expiresAt }: SealedRecord): string {
+  return `${retentionClass} ${new Date(expiresAt * 1000).toISOString().slice(0, 7)}`;
+}
+
+/** Made of the batch's content, so that one token can never stand for two batches. */
+function deduplicationToken(batch: Batch): string {
+  const first = batch[0];
+  const last = batch.at(-1)!;
+  return `${first.chainId}:${first.seq}-${last.seq}:${last.recordHash}`;
+}
+
+/**
+ * Inserts rows of a batch: `once`, so that a request that is still running when it is sent again adds nothing,
+ * or `again`, after looking at what is there. Neither is proof that anything arrived: `confirm` is.
+ */
+export async function insertRecords(
+  store: Store,
+  batch: Batch,
+  rows: readonly SealedRecord[],
+  how: 'once' | 'again',
+): Promise<void> {
+  if (rows.length === 0) return;
+  // A token never used before, since newer engines do not listen to `insert_deduplicate = 0`. Chain ids, numbers
+  // and hex: nothing in either token can leave its quotes.
+  const token = how === 'once' ? deduplicationToken(batch) : `again:${randomUUID()}`;
+  const columns = 'chain_id, seq, retention_class, expires_at, record_hash, payload';
+  const sql = `INSERT INTO spanledger.audit_records (${columns}) SETTINGS async_insert = 0, insert_deduplication_token = '${token}' FORMAT TabSeparated`;
+  await store.insert(sql, rows.map(tabSeparated).join(''));
+}
+
+/** Bytes travel as `\xHH`: JSON cannot say them, and binary formats do not pass the embedded connection. */
+function tabSeparated({
+  chainId,
+  seq,
+  retentionClass,
+  expiresAt,
+  recordHash,
+  payload,
+}: SealedRecord): string {
+  const hashBytes = recordHash.replace(/../g, '\\x$&');
+  // Canonical JSON holds no raw tab or line feed; only its backslashes need care.
+  return `${chainId}\t${seq}\t${retentionClass}\t${expiresAt}\t${hashBytes}\t${payload.replaceAll('\\', '\\\\')}\n`;
+}
+
+const CONFIRM = `
+SELECT count() AS rows, uniqExact(seq) AS places,
+       lower(hex(SHA256(arrayStringConcat(arrayMap(row -> row.2, arraySort(groupArray((seq, concat(toString(seq), ' ', retention_class, ' ',
+           toString(toUnixTimestamp(expires_at)), ' ', lower(hex(record_hash)), ' ', lower(hex(SHA256(payload))), '\\n'))))))))) AS digest
+FROM spanledger.audit_records
+WHERE chain_id = {chain:String} AND seq BETWEEN {first:UInt64} AND {last:UInt64}`;
+
+/** Reads back what the store holds of the batch's places, each payload hashed again by the engine. */
+export async function confirm(store: Store, batch: Batch): Promise<boolean> {
+  const [found] = await store.query<{ rows: string; places: string; digest: string }>(
+    CONFIRM,
+    rangeOf(batch),
+  );
+  let expected = '';
+  for (const row of batch) {
+    expected += `${row.seq} ${row.retentionClass} ${row.expiresAt} ${row.recordHash} ${hash('sha256', row.payload)}\n`;
+  }
+  return Number(found?.rows) === batch.length && found?.digest === hash('sha256', expected);
+}
+
+/** A row at a place: a record, or the tombstone of one, whose class nobody knows any more. */
+export interface Standing {
+  recordHash: string;
+  payloadDigest: string;
+  expiresAt: number;
+  retentionClass: string | undefined;
+}
+
+/** The row is the record, to the byte: not only its hash, which anybody can copy. */
+export function isSame(record: SealedRecord, standing: Standing): boolean {
+  return (
+    standing.recordHash === record.recordHash &&
+    standing.payloadDigest === hash('sha256', record.payload) &&
+    standing.expiresAt === record.expiresAt &&
+    (standing.retentionClass ?? record.retentionClass) === record.retentionClass
+  );
+}
+
+const STANDING = `
+SELECT seq, groupUniqArray((hash, digest, expires, class)) AS rows FROM
+(
+    SELECT seq, lower(hex(record_hash)) AS hash, lower(hex(SHA256(payload))) AS digest, toUnixTimestamp(expires_at) AS expires, toString(retention_class) AS class
+    FROM spanledger.audit_records WHERE chain_id = {chain:String} AND seq BETWEEN {first:UInt64} AND {last:UInt64}
+    UNION ALL
+    SELECT seq, lower(hex(record_hash)), lower(hex(payload_digest)), toUnixTimestamp(expires_at), ''
+    FROM spanledger.audit_tombstones WHERE chain_id = {chain:String} AND seq BETWEEN {first:UInt64} AND {last:UInt64}
+)
+GROUP BY seq`;
+
+/** What stands at places of a chain, live or as tombstone, by seq; several rows where the store has several. */
+export async function standingAt(
+  store: Store,
+  chainId: string,
+  first: number,
+  last: number,
+): Promise<Map<number, Standing[]>> {
+  const places = await store.query<{ seq: string; rows: [string, string, number, string][] }>(STANDING, {
+    chain: chainId,
+    first,
+    last,
+  });
+  return new Map(
+    places.map(({ seq, rows }) => [
+      Number(seq),
+      rows.map(([recordHash, payloadDigest, expiresAt, retentionClass]) => ({
+        recordHash,
+        payloadDigest,
+        expiresAt: Number(expiresAt),
+        retentionClass: retentionClass === '' ? undefined : retentionClass,
+      })),
+    ]),
+  );
+}
+
+function rangeOf(batch: Batch): { chain: string; first: number; last: number } {
+  return { chain: batch[0].chainId, first: batch[0].seq, last: batch.at(-1)!.seq };
+}

@@ -1,0 +1,79 @@
+/** What a verifier can find, in the order in which findings at one seq are listed, with their severity. */
+export const FINDINGS = {
+  record_mismatch: 'critical',
+  payload_not_canonical: 'critical',
+  derived_mismatch: 'critical',
+  seq_gap: 'critical',
+  genesis_missing: 'critical',
+  duplicate_identical: 'warning',
+  duplicate_conflict: 'critical',
+  tombstone_mismatch: 'critical',
+} as const satisfies { [code: string]: Severity };
+
+export type Severity = 'critical' | 'warning' | 'info';
+export type FindingCode = keyof typeof FINDINGS;
+
+export interface Finding {
+  code: FindingCode;
+  severity: Severity;
+  chain_id: string;
+  seq: Place;
+  /** Of a range: its last seq. */
+  to?: Place;
+  detail: string;
+}
+
+/** A seq as JSON can say it: a number, or text beyond 2^53. */
+export type Place = number | string;
+
+export function place(seq: bigint): Place {
+  return seq <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(seq) : seq.toString();
+}
+
+export interface ChainResult {
+  chain_id: string;
+  /** The highest seq and one. */
+  size: Place;
+  /** The last record's hash. */
+  head: string;
+  status: 'valid' | 'tampered';
+}
+
+/** What `verify` answers: a contract. Counters of what a ledger does not have yet are 0. */
+export interface Verification {
+  status: 'valid' | 'tampered' | 'empty' | 'incomplete';
+  ledger_id: string;
+  /** Places present, tombstones included, duplicates once. */
+  records_checked: number;
+  chains: ChainResult[];
+  /** The first critical finding. */
+  broken_at_record: { chain_id: string; seq: Place; id: string } | null;
+  findings: Finding[];
+  expired: number;
+  erased: number;
+  on_hold: number;
+  unanchored: number;
+  checkpoints_verified: number;
+  rounds_verified: number;
+  anchors_verified: number;
+  trust: 'given' | 'local' | 'none';
+  trust_sha256: string | null;
+  state_sha256: string | null;
+  trusted_keys: string[];
+  elapsed_ms: number;
+}
+
+const ORDER = Object.keys(FINDINGS);
+
+export function sortFindings(findings: Finding[]): Finding[] {
+  return findings.sort(
+    (a, b) =>
+      compare(a.chain_id, b.chain_id) ||
+      compare(BigInt(a.seq), BigInt(b.seq)) ||
+      ORDER.indexOf(a.code) - ORDER.indexOf(b.code),
+  );
+}
+
+function compare<T extends string | bigint>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

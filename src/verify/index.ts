@@ -1,0 +1,8 @@
+/**
+ * Verifying a ledger from a program.
+ *
+ * @module spanledger/verify
+ */
+export { Store } from '../store/client.ts';
+export type { ChainResult, Finding, FindingCode, Severity, Verification } from './findings.ts';
+export { type VerifyOptions, verify } from './verify.ts';

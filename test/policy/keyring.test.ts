@@ -1,0 +1,120 @@
+import { createHmac } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { BUILTIN_POLICY } from '../../src/policy/builtin.ts';
+import { Keyring } from '../../src/policy/keyring.ts';
+
+const SECRET = Uint8Array.from({ length: 32 }, (_, i) => i);
+const keyring = () => new Keyring({ id: 'k1', secret: SECRET });
+
+const hmac = (key: Uint8Array, data: string | Uint8Array) => createHmac('sha256', key).update(data).digest();
+
+/** RFC 5869 by its two steps: extract with a salt of zeros, expand to one block of 32 bytes. */
+function hkdf(secret: Uint8Array, info: string): Buffer {
+  const pseudorandomKey = hmac(Buffer.alloc(32), secret);
+  return hmac(pseudorandomKey, Buffer.concat([Buffer.from(info), Buffer.of(1)]));
+}
+
+function byHand(tenant: string, kind: string, text: string): string {
+  const tag = hmac(hkdf(SECRET, `spanledger/${tenant}/${kind}`), text)
+    .subarray(0, 16)
+    .toString('base64url');
+  return `hmac:k1:${tag}`;
+}
+
+describe('a keyed digest', () => {
+  it('is HMAC-SHA-256 under a key by HKDF-SHA-256, its first 16 bytes in base64url', () => {
+    fc.assert(
+      fc.property(
+        fc.string(),
+        fc.string({ unit: 'binary' }),
+        fc.string({ unit: 'binary' }),
+        (kind, tenant, text) => {
+          const digest = keyring().digest(tenant, kind, text);
+          expect(digest).toMatch(/^hmac:k1:[A-Za-z0-9_-]{22}$/);
+          expect(digest).toBe(byHand(tenant, kind, text));
+        },
+      ),
+    );
+  });
+
+  it('is a constant of the format', () => {
+    expect(keyring().digest('default', 'arguments', '{"patient_id":"P-1042"}')).toBe(
+      'hmac:k1:gjpJy57_JC01J-F7X_QaUw',
+    );
+  });
+
+  it('of text and of its UTF-8 bytes is one', () => {
+    const text = 'Zoë 😀';
+    expect(keyring().digest('default', 'x', Buffer.from(text))).toBe(keyring().digest('default', 'x', text));
+  });
+
+  it('is another for another tenant, kind, text, secret or key id', () => {
+    const digests = [
+      keyring().digest('default', 'ssn', 'a'),
+      keyring().digest('north', 'ssn', 'a'),
+      keyring().digest('default', 'phone', 'a'),
+      keyring().digest('default', 'ssn', 'b'),
+      new Keyring({ id: 'k1', secret: SECRET.map((byte) => byte ^ 1) }).digest('default', 'ssn', 'a'),
+      new Keyring({ id: 'k2', secret: SECRET }).digest('default', 'ssn', 'a'),
+    ];
+    expect(new Set(digests).size).toBe(digests.length);
+  });
+
+  it('has kinds that cannot run into the tenant before them', () => {
+    const kinds = [
+      'span',
+      'quarantine',
+      'arguments',
+      'prompt',
+      'answer',
+      'message',
+      'instructions',
+      'subject',
+      'id',
+    ];
+    for (const kind of [...kinds, ...Object.keys(BUILTIN_POLICY.pseudonyms)]) expect(kind).not.toContain('/');
+  });
+});
+
+describe('a pseudonym', () => {
+  it.each([
+    ['ssn', ['123-45-6789', ' 123 45 6789', '123456789'], '123456789'],
+    ['phone', ['+1 415-555-2671', '1 (415) 555.2671'], '14155552671'],
+    ['phone', [' call me '], 'call me'],
+    ['patient_name', ['Jane Roe', ' JANE \t ROE ', 'jane\u00a0roe'], 'jane roe'],
+    ['patient_name', ['Zoe\u0308', 'Zo\u00eb'], 'zo\u00eb'],
+    ['address', ['12 Main St', '12  MAIN st'], '12 main st'],
+    ['date_of_birth', ['1984-02-29', ' 1984-02-29 '], '1984-02-29'],
+    ['subject', ['P-1042'], 'P-1042'],
+  ])('of a %s is one for %j', (kind, spellings, normal) => {
+    for (const value of spellings)
+      expect(keyring().pseudonym('default', kind, value)).toBe(byHand('default', kind, normal));
+  });
+
+  it('keeps the case of ids, which tells them apart', () => {
+    const subject = (id: string) => keyring().pseudonym('default', 'subject', id);
+    expect(subject('p-1042')).not.toBe(subject('P-1042'));
+  });
+
+  it('does not depend on what was asked before', () => {
+    const tenant = fc.constantFrom('', 'a', 'ssn', 'a\nssn', 'a\nssn\nssn');
+    const value = fc.constantFrom('', 'x', 'ssnx', 'ssn\nx', 'ssn\nssn\nx');
+    const asked = fc.array(fc.tuple(tenant, fc.constantFrom('ssn', 'subject'), value), { maxLength: 6 });
+    fc.assert(
+      fc.property(asked, (questions) => {
+        const one = keyring();
+        for (const question of questions)
+          expect(one.pseudonym(...question)).toBe(keyring().pseudonym(...question));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('is the same after more people than are remembered', () => {
+    const one = keyring();
+    const before = one.pseudonym('default', 'ssn', '123-45-6789');
+    for (let i = 0; i < 12_000; i++) one.pseudonym('default', 'subject', `P-${i}`);
+    expect(one.pseudonym('default', 'ssn', '123-45-6789')).toBe(before);
+  });
+});

@@ -1,0 +1,159 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { BUILTIN_POLICY } from '../../src/policy/builtin.ts';
+import type { PolicyDocument, ToolRule } from '../../src/policy/document.ts';
+import { Registry } from '../../src/policy/registry.ts';
+
+const builtin = new Registry(BUILTIN_POLICY);
+const call = (args: unknown = undefined, result: unknown = undefined) => ({ arguments: args, result });
+const registry = (...tools: ToolRule[]) => new Registry({ ...BUILTIN_POLICY, tools } as PolicyDocument);
+
+describe('the built-in registry', () => {
+  it.each([
+    ['lookup_patient', 'restricted', 'hipaa', ['hipaa']],
+    ['update_treatment', 'restricted', 'hipaa', ['hipaa']],
+    ['issue_refund', 'confidential', 'financial', ['financial']],
+    ['send_email', 'confidential', 'default', []],
+  ])('knows %s', (name, classification, retentionClass, domains) => {
+    expect(builtin.tool(name, call())).toMatchObject({
+      classification,
+      retentionClass,
+      domains,
+      unclassified: false,
+    });
+  });
+
+  it('knows tools whatever the case of their name', () => {
+    expect(builtin.tool('Lookup_Patient', call()).domains).toEqual(['hipaa']);
+  });
+
+  it.each(['rm_rf', '', 'constructor', '__proto__', 'lookup_patients'])(
+    'takes the unknown tool %j for confidential, and says that no rule knows it',
+    (name) => {
+      expect(builtin.tool(name, call({ patient_id: 'P-1' }))).toEqual({
+        classification: 'confidential',
+        domains: [],
+        retentionClass: 'default',
+        unclassified: true,
+        pseudonyms: {},
+      });
+    },
+  );
+});
+
+describe('resource ids', () => {
+  const ids = (args: unknown, result?: unknown, tool = 'get_patient') =>
+    builtin.tool(tool, call(args, result)).resource?.ids;
+
+  it.each<[string, unknown, string[]]>([
+    ['one', { patient_id: 'P-1' }, ['P-1']],
+    ['one by another name', { patientId: 'P-1' }, ['P-1']],
+    ['a number', { patient_id: 1042 }, ['1042']],
+    ['several', { patient_ids: ['P-1', 'P-2', 3] }, ['P-1', 'P-2', '3']],
+    ['several with one twice', { patient_ids: ['P-1', 'P-1'] }, ['P-1']],
+    ['the first place that has any', { patient_id: 'P-1', patient_ids: ['P-2'] }, ['P-1']],
+    ['the next where the first is empty', { patient_id: '', patient_ids: ['P-2'] }, ['P-2']],
+    ['none in the wrong shape', { patient_ids: 'P-1' }, []],
+    ['none in a list of something else', { patient_ids: [null, {}, ['P-1'], true] }, []],
+    ['none in text', 'patient_id=P-1', []],
+    ['none in nothing', undefined, []],
+    [
+      'a hundred of more',
+      { patient_ids: Array.from({ length: 150 }, (_, i) => i) },
+      Array.from({ length: 100 }, (_, i) => `${i}`),
+    ],
+  ])('are %s', (_, args, expected) => {
+    expect(ids(args)).toEqual(expected);
+  });
+
+  it('may stand in the result', () => {
+    expect(ids({}, { payment_id: 'pay-1' }, 'charge_payment')).toEqual(['pay-1']);
+  });
+
+  it('come with what is done to the resource, and to whom', () => {
+    expect(builtin.tool('update_treatment', call({ patientId: 'P-1' })).resource).toEqual({
+      type: 'patient',
+      action: 'modify',
+      ids: ['P-1'],
+      subject: 'P-1',
+    });
+  });
+});
+
+describe('several rules for one tool', () => {
+  const rule = (more: Partial<ToolRule>): ToolRule => ({
+    match: ['t'],
+    domains: [],
+    classification: 'public',
+    ...more,
+  });
+
+  it('give the strictest classification, all domains, and the longest retention', () => {
+    const both = registry(
+      rule({ domains: ['soc2', 'financial'] }),
+      rule({ domains: ['hipaa'], classification: 'internal' }),
+    );
+    expect(both.tool('t', call())).toMatchObject({
+      classification: 'restricted',
+      domains: ['financial', 'hipaa', 'soc2'],
+      retentionClass: 'financial',
+    });
+  });
+
+  it('give the same in any order', () => {
+    const one = fc.record({
+      domains: fc.subarray(['hipaa', 'financial', 'soc2', 'unheard-of']),
+      classification: fc.constantFrom(
+        'public' as const,
+        'internal' as const,
+        'confidential' as const,
+        'restricted' as const,
+      ),
+    });
+    fc.assert(
+      fc.property(fc.array(one, { minLength: 1, maxLength: 4 }), (rules) => {
+        const there = registry(...rules.map(rule)).tool('t', call());
+        const back = registry(...[...rules].reverse().map(rule)).tool('t', call());
+        expect({ ...there, retentionClass: days(there.retentionClass) }).toEqual({
+          ...back,
+          retentionClass: days(back.retentionClass),
+        });
+      }),
+    );
+  });
+
+  it('a rule more never shortens retention nor lowers the classification', () => {
+    const levels = ['public', 'internal', 'confidential', 'restricted'];
+    const one = fc.record({
+      domains: fc.subarray(['hipaa', 'financial', 'soc2']),
+      classification: fc.constantFrom(
+        'public' as const,
+        'internal' as const,
+        'confidential' as const,
+        'restricted' as const,
+      ),
+    });
+    fc.assert(
+      fc.property(fc.array(one, { minLength: 1, maxLength: 3 }), one, (rules, more) => {
+        const before = registry(...rules.map(rule)).tool('t', call());
+        const after = registry(...rules.map(rule), rule(more)).tool('t', call());
+        expect(levels.indexOf(after.classification)).toBeGreaterThanOrEqual(
+          levels.indexOf(before.classification),
+        );
+        expect(days(after.retentionClass)).toBeGreaterThanOrEqual(days(before.retentionClass));
+      }),
+    );
+  });
+
+  it('keep the pseudonyms of each', () => {
+    const both = registry(
+      rule({ pseudonyms: { name: 'patient_name' } }),
+      rule({ pseudonyms: { line: 'address' } }),
+    );
+    expect(both.tool('t', call()).pseudonyms).toEqual({ name: 'patient_name', line: 'address' });
+  });
+});
+
+function days(retentionClass: string): number {
+  return BUILTIN_POLICY.retention.classes[retentionClass]!.days;
+}

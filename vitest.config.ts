@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+// The embedded engine binds one data directory a process, so every test file gets a process of its own.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    isolate: true,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // A runner that asks for colours (CI, FORCE_COLOR) must not change what the commands print.
+    env: { NO_COLOR: '1' },
+    globalSetup: ['test/support/build.ts'],
+  },
+});
