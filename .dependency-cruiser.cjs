@@ -11,6 +11,7 @@ const order = [
   'src/chain',
   'src/journal',
   'src/pipeline.ts',
+  'src/target',
   'src/store',
   'src/ship.ts',
   'src/verify',

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { payloadDigest } from './chain/entry.ts';
-import { newChain, seal } from './chain/seal.ts';
+import { newChain, type StoppedChain, seal } from './chain/seal.ts';
 import type { Clock } from './clock.ts';
 import { isSpanledgerError, messageOf } from './errors.ts';
 import { isActivity, looksLikeGenAi, readSpan } from './genai/dialects.ts';
@@ -44,10 +44,20 @@ interface Parent {
   memory: SpanMemory;
 }
 
-/** Reads, classifies and redacts one span. *Below this line no secret exists.* */
-export function understand(span: Span, policy: Policy, phase: Facts['phase'] = 'end'): Understood {
+/**
+ * Reads, classifies and redacts one span. *Below this line no secret exists.*
+ *
+ * @param sender the tenant whose token the span came under: it counts, whatever the span says of itself.
+ */
+export function understand(
+  span: Span,
+  policy: Policy,
+  phase: Facts['phase'] = 'end',
+  sender?: string,
+): Understood {
   try {
-    const reading = readSpan(span);
+    const said = readSpan(span);
+    const reading = sender === undefined ? said : { ...said, tenant: sender };
     if (isActivity(reading))
       return { what: 'activity', facts: factsOf(span, reading, policy, phase), why: reading.why };
     const tenant = tenantOf(reading, policy);
@@ -63,8 +73,8 @@ export function understand(span: Span, policy: Policy, phase: Facts['phase'] = '
 }
 
 /** Reads the content that log records hold of model calls; log records of anything else are none of ours. */
-export function understandLogs(logs: readonly LogRecord[], policy: Policy): Understood[] {
-  return contentSpans(logs).map((carrier) => understand(carrier, policy, 'content'));
+export function understandLogs(logs: readonly LogRecord[], policy: Policy, sender?: string): Understood[] {
+  return contentSpans(logs).map((carrier) => understand(carrier, policy, 'content', sender));
 }
 
 /** What cannot be understood is kept, redacted, and counted. Never throws, whatever the span is. */
@@ -394,15 +404,6 @@ export class Writer {
 const RECORD_AGAIN = 1_000;
 /** What tells of a chain itself has no meaning in another. */
 const CHAIN_ACTIONS: ReadonlySet<string> = new Set(['chain_opened', 'chain_closed']);
-
-/** The store holds another record, or none, where the chain's next would follow. */
-export interface StoppedChain {
-  chainId: string;
-  kind: 'fork' | 'rollback';
-  seq: number;
-  expected: string;
-  found: string[];
-}
 
 /** Spans that could not be recorded, wholly or in part: what `gap` will say of them. */
 export interface Gap {

@@ -1,19 +1,9 @@
-import type { SealedRecord } from './chain/seal.ts';
-import { SpanledgerError } from './errors.ts';
+import type { SealedRecord, StoppedChain } from './chain/seal.ts';
 import { BATCH, type Journal, type Shipped } from './journal/journal.ts';
-import type { StoppedChain, Writer } from './pipeline.ts';
+import type { Writer } from './pipeline.ts';
 import type { AuditRecord } from './record/record.ts';
-import type { Store } from './store/client.ts';
-import {
-  type Batch,
-  batchesOf,
-  confirm,
-  Gathering,
-  insertRecords,
-  isSame,
-  type Standing,
-  standingAt,
-} from './store/records.ts';
+import { type Batch, batchesOf, Gathering } from './target/batch.ts';
+import { notStanding, type Place, type Target } from './target/target.ts';
 
 export interface Shipment {
   /** Confirmed by the store. */
@@ -28,22 +18,22 @@ export interface Shipment {
 }
 
 /**
- * Carries what is durable in a journal to the store, until nothing is left. Whoever holds the journal's lock
+ * Carries what is durable in a journal to its target, until nothing is left. Whoever holds the journal's lock
  * runs it: the writer itself, an heir that took the journal over, or a command. Recovery is this same function.
  *
  *   is what was confirmed still there? ─▶ send what is missing ─▶ read back ─▶ mark as shipped (then the log may go)
  *
- * @throws SpanledgerError `store_unreachable`, `store_failed`: nothing is lost, the next call goes on.
+ * @throws SpanledgerError `store_unreachable`, `store_failed`, `relay_refused`: nothing is lost, the next call goes on.
  */
 export async function ship(
   writer: Writer,
-  store: Store,
+  target: Target,
   progress: (records: number) => void = () => {},
 ): Promise<Shipment> {
   const { journal } = writer;
   const shipment: Shipment = { records: 0, again: 0, stopped: [] };
   /** Hash of the last record known to stand in the store: what links to it needs no look at its place. */
-  let standing = await lookBack(writer, store, shipment);
+  let standing = await lookBack(writer, target, shipment);
   // After a start nothing is known of what the store did with the last batch.
   let certain = false;
   for (;;) {
@@ -53,8 +43,8 @@ export async function ship(
     const { batch, end } = next;
     const linked = batch[0].seq === 0 || batch[0].prevHash === standing;
     const stopped =
-      (linked ? undefined : await notStanding(store, placeBefore(batch[0])!)) ??
-      (await send(journal, store, batch, certain));
+      (linked ? undefined : await notStanding(target, placeBefore(batch[0])!)) ??
+      (await send(journal, target, batch, certain));
     if (stopped !== undefined) {
       shipment.stopped.push(stopped);
       writer.supersede(stopped);
@@ -85,26 +75,12 @@ function nextBatch(journal: Journal): { batch: Batch; end: Shipped } | undefined
   return end === undefined ? undefined : { batch: gathering.batch!, end };
 }
 
-/** A record's place, and the hash that must stand there. */
-type Place = Pick<StoppedChain, 'chainId' | 'seq' | 'expected'>;
-
 /** What the record links to: of a chain's first, the end of the chain before it in its journal. */
 function placeBefore({ chainId, seq, prevHash, payload }: SealedRecord): Place | undefined {
   if (seq > 0) return { chainId, seq: seq - 1, expected: prevHash };
   const { control } = JSON.parse(payload) as AuditRecord;
   const before = control?.predecessor as { chain_id: string; size: number; head: string } | undefined;
   return before && { chainId: before.chain_id, seq: before.size - 1, expected: before.head };
-}
-
-/** Undefined when the store has the record, live or as tombstone. */
-async function notStanding(
-  store: Store,
-  { chainId, seq, expected }: Place,
-): Promise<StoppedChain | undefined> {
-  const rows = (await standingAt(store, chainId, seq, seq)).get(seq) ?? [];
-  const found = rows.map(({ recordHash }) => recordHash);
-  if (found.includes(expected)) return undefined;
-  return { chainId, kind: found.length === 0 ? 'rollback' : 'fork', seq, expected, found };
 }
 
 /** What was found gone, and whether the ledger says so yet: no crash in between leaves it untold. */
@@ -121,12 +97,12 @@ interface Gone {
  *
  * @returns the hash of the last record confirmed, if it stands.
  */
-async function lookBack(writer: Writer, store: Store, shipment: Shipment): Promise<string | undefined> {
+async function lookBack(writer: Writer, target: Target, shipment: Shipment): Promise<string | undefined> {
   const { journal } = writer;
   const { chainId, size, head } = journal.shipped;
   if (chainId === undefined) return undefined;
-  const amiss = await notStanding(store, { chainId, seq: size! - 1, expected: head! });
-  if (amiss !== undefined) await restore(journal, store, shipment, amiss);
+  const amiss = await notStanding(target, { chainId, seq: size! - 1, expected: head! });
+  if (amiss !== undefined) await restore(journal, target, shipment, amiss);
   const gone = journal.get(GONE) as Gone | undefined;
   if (gone?.told === false) {
     writer.supersede(gone.stopped);
@@ -138,7 +114,7 @@ async function lookBack(writer: Writer, store: Store, shipment: Shipment): Promi
 
 async function restore(
   journal: Journal,
-  store: Store,
+  target: Target,
   shipment: Shipment,
   amiss: StoppedChain,
 ): Promise<void> {
@@ -146,14 +122,12 @@ async function restore(
   // Another's record is never written over. Nor is it silent that nothing is left to send.
   if (amiss.kind === 'fork' || records.length === 0) return noteGone(journal, amiss);
   // First, since afterwards all looks well: what the oldest of them links to has gone from the log.
-  const lost = before === undefined || isKnown(before) ? undefined : await notStanding(store, before);
+  const lost = before === undefined || isKnown(before) ? undefined : await notStanding(target, before);
   if (lost !== undefined) await noteGone(journal, lost);
   for (const batch of batchesOf(records)) {
-    const { missing, forked } = await compare(store, batch);
-    await insertRecords(store, batch, missing, 'again');
-    const taken = forked ?? (await landed(store, batch));
-    if (taken !== undefined) await noteGone(journal, taken);
-    shipment.again += missing.length;
+    const { added, stopped } = await target.deliver(batch, 'restored');
+    if (stopped !== undefined) await noteGone(journal, stopped);
+    shipment.again += added;
   }
 }
 
@@ -198,64 +172,14 @@ function confirmedIn(journal: Journal): {
   };
 }
 
-/** Sends a batch and reads it back. Its boundaries are durable first: whoever sends again sends the same. */
+/** Its boundaries are durable first: whoever sends again sends the same. */
 async function send(
   journal: Journal,
-  store: Store,
+  target: Target,
   batch: Batch,
   certain: boolean,
 ): Promise<StoppedChain | undefined> {
   journal.transact((transaction) => transaction.set(BATCH, { first: batch[0].seq, rows: batch.length }));
   await journal.flush();
-  if (certain) await insertRecords(store, batch, batch, 'once');
-  else {
-    const { missing, forked } = await compare(store, batch);
-    if (forked !== undefined) return forked;
-    if (missing.length === batch.length) await insertRecords(store, batch, batch, 'once');
-    else await insertRecords(store, batch, missing, 'again');
-  }
-  if (await confirm(store, batch)) return undefined;
-  // The engine remembers the token of an insert whose rows are gone, and swallows it without a word.
-  const { missing, forked } = await compare(store, batch);
-  if (forked !== undefined) return forked;
-  await insertRecords(store, batch, missing, 'again');
-  return landed(store, batch);
-}
-
-/** Some places may hold ours twice: the verifier warns of it, and there is nothing to send again. */
-async function landed(store: Store, batch: Batch): Promise<StoppedChain | undefined> {
-  const { missing, forked } = await compare(store, batch);
-  const [lost] = missing;
-  if (lost !== undefined)
-    throw new SpanledgerError(
-      'store_failed',
-      `ClickHouse took record ${lost.chainId}:${lost.seq} and does not have it`,
-      { hint: 'is its disk full, or does a TTL or a row policy of somebody hide what is inserted?' },
-    );
-  return forked;
-}
-
-/** What of the batch has not arrived, and whether another record stands at one of its places. */
-async function compare(
-  store: Store,
-  batch: Batch,
-): Promise<{ missing: SealedRecord[]; forked: StoppedChain | undefined }> {
-  const there = await standingAt(store, batch[0].chainId, batch[0].seq, batch.at(-1)!.seq);
-  return { missing: batch.filter((record) => !there.has(record.seq)), forked: otherAt(batch, there) };
-}
-
-/** A hash that is ours over a payload that is not is told with the payload's digest. */
-function otherAt(batch: Batch, there: ReadonlyMap<number, Standing[]>): StoppedChain | undefined {
-  for (const record of batch) {
-    const { chainId, seq, recordHash: expected } = record;
-    const rows = there.get(seq) ?? [];
-    if (rows.every((row) => isSame(record, row))) continue;
-    const found = rows.map((row) =>
-      row.recordHash === expected && !isSame(record, row)
-        ? `${expected}/${row.payloadDigest}`
-        : row.recordHash,
-    );
-    return { chainId, kind: 'fork', seq, expected, found };
-  }
-  return undefined;
+  return (await target.deliver(batch, certain ? 'new' : 'unsure')).stopped;
 }

@@ -26,6 +26,15 @@ export interface ChainHead {
   recordedAt: number;
 }
 
+/** The store holds another record, or none, where the chain's next would follow. */
+export interface StoppedChain {
+  chainId: string;
+  kind: 'fork' | 'rollback';
+  seq: number;
+  expected: string;
+  found: string[];
+}
+
 export function newChain(chainId: string): ChainHead {
   return { chainId, size: 0, head: ZERO_HASH, recordedAt: 0 };
 }

@@ -69,11 +69,11 @@ async function record(dir: string, out: Output) {
     const landing = new Landing(ledger.store, out);
     await dayAtTheHospital(new MedicalRecordsAgent(provider.getTracer('medrec')), async () => {
       await provider.forceFlush();
-      await ship(writer, ledger.store);
+      await ship(writer, ledger.target);
       await landing.show();
     });
     await writer.close();
-    await ship(writer, ledger.store);
+    await ship(writer, ledger.target);
     await landing.show();
     await provider.shutdown();
 

@@ -12,6 +12,8 @@ import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { type Shipment, ship } from '../ship.ts';
 import { Store } from '../store/client.ts';
 import { migrate } from '../store/migrate.ts';
+import { StoreTarget } from '../store/target.ts';
+import type { Target } from '../target/target.ts';
 import { type Output, output } from './output.ts';
 import { Progress } from './progress.ts';
 
@@ -26,6 +28,8 @@ export interface LedgerOptions {
 export class Ledger {
   readonly deployment: Deployment;
   readonly store: Store;
+  /** The store, as where journals ship to. */
+  readonly target: Target;
   #policy: Policy | undefined;
   /** The store was found not to hold what it had confirmed. */
   #isAmiss = false;
@@ -35,6 +39,7 @@ export class Ledger {
   private constructor(deployment: Deployment, store: Store) {
     this.deployment = deployment;
     this.store = store;
+    this.target = new StoreTarget(store);
   }
 
   /** Compiled at first use: it needs the master key, which whoever only reads may not have. */
@@ -160,7 +165,7 @@ export class Ledger {
   /** Ships a journal, with progress, and says of all that had to be sent again, and of every chain stopped. */
   async ship(writer: Writer, out: Output): Promise<Shipment> {
     const progress = new Progress('shipped');
-    const shipment = await ship(writer, this.store, (records) => progress.update(records));
+    const shipment = await ship(writer, this.target, (records) => progress.update(records));
     progress.done();
     if (shipment.again > 0)
       out.log(

@@ -23,7 +23,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
     try {
       const writer = ledger.writer(journal, 'serve');
       const receiver = new OtlpReceiver({ writer, policy: ledger.policy });
-      const shipper = new Shipper(writer, ledger.store, ({ stopped }) => {
+      const shipper = new Shipper(writer, ledger.target, ({ stopped }) => {
         for (const { chainId, kind, seq } of stopped) out.log(`Warning: ${kind} at ${chainId}:${seq}`);
       });
       const otlp = `http://${host.includes(':') ? `[${host}]` : host}:${await receiver.listen(host, port)}`;

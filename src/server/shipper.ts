@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
 import { type Shipment, ship } from '../ship.ts';
-import type { Store } from '../store/client.ts';
+import type { Target } from '../target/target.ts';
 
 /** How soon what was acknowledged is on its way to the store. */
 const IDLE_MS = 200;
@@ -20,14 +20,14 @@ export interface ShipperCounts {
 export class Shipper {
   readonly counts: ShipperCounts = { records: 0, retries: 0, failure: undefined };
   readonly #writer: Writer;
-  readonly #store: Store;
+  readonly #target: Target;
   readonly #told: (shipment: Shipment) => void;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
 
-  constructor(writer: Writer, store: Store, told: (shipment: Shipment) => void) {
+  constructor(writer: Writer, target: Target, told: (shipment: Shipment) => void) {
     this.#writer = writer;
-    this.#store = store;
+    this.#target = target;
     this.#told = told;
   }
 
@@ -45,7 +45,7 @@ export class Shipper {
     let failures = 0;
     while (!this.#stop.signal.aborted) {
       try {
-        const shipment = await ship(this.#writer, this.#store);
+        const shipment = await ship(this.#writer, this.#target);
         this.counts.records += shipment.records;
         this.counts.failure = undefined;
         failures = 0;

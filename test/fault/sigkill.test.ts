@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SealedRecord } from '../../src/chain/seal.ts';
 import { Journal } from '../../src/journal/journal.ts';
-import { ship } from '../../src/ship.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { journalChild } from '../support/child.ts';
 import {
@@ -11,6 +10,7 @@ import {
   LEDGER_ID,
   openStore,
   recordOf,
+  ship,
   unshippedOf,
   writerIn,
 } from '../support/ledger-kit.ts';

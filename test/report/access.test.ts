@@ -4,7 +4,8 @@ import { canonicalJson } from '../../src/record/canonical.ts';
 import { type Access, accessReport } from '../../src/report/access.ts';
 import { timeline } from '../../src/report/timeline.ts';
 import type { Store } from '../../src/store/client.ts';
-import { type Batch, insertRecords } from '../../src/store/records.ts';
+import { insertRecords } from '../../src/store/records.ts';
+import type { Batch } from '../../src/target/batch.ts';
 import { id, memoryFolder, openStore, POLICY, sealChain } from '../support/ledger-kit.ts';
 
 let store: Store;

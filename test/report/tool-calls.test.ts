@@ -5,12 +5,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/otlp/logs.ts';
 import { understand, understandLogs, type Writer } from '../../src/pipeline.ts';
 import { byTool, EVER, ofTool, type ToolUse } from '../../src/report/questions.ts';
-import { ship } from '../../src/ship.ts';
 import type { Span } from '../../src/span.ts';
 import type { Store } from '../../src/store/client.ts';
 import { GOLDEN_SETS, goldenCapture } from '../support/captures.ts';
 import { temporaryFolder } from '../support/cli.ts';
-import { fileFolder, openJournal, openStore, POLICY, writerIn } from '../support/ledger-kit.ts';
+import { fileFolder, openJournal, openStore, POLICY, ship, writerIn } from '../support/ledger-kit.ts';
 import { logsIn, spansIn } from '../support/recording.ts';
 import { modelSpan, toolSpan, user } from '../support/spans.ts';
 

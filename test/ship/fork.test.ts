@@ -4,7 +4,6 @@ import type { SealedRecord } from '../../src/chain/seal.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import type { Writer } from '../../src/pipeline.ts';
 import type { AuditRecord } from '../../src/record/record.ts';
-import { ship } from '../../src/ship.ts';
 import type { Store } from '../../src/store/client.ts';
 import { insertRecords } from '../../src/store/records.ts';
 import { verify } from '../../src/verify/verify.ts';
@@ -16,6 +15,7 @@ import {
   openJournal,
   openStore,
   recordOf,
+  ship,
   unshippedOf,
   writerIn,
 } from '../support/ledger-kit.ts';

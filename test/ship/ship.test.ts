@@ -4,9 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SealedRecord } from '../../src/chain/seal.ts';
 import { BATCH, type Journal } from '../../src/journal/journal.ts';
 import { SEGMENT_BYTES } from '../../src/journal/log.ts';
-import { ship } from '../../src/ship.ts';
 import type { Store } from '../../src/store/client.ts';
-import { insertRecords, partitionOf } from '../../src/store/records.ts';
+import { insertRecords } from '../../src/store/records.ts';
+import { partitionOf } from '../../src/target/batch.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { type Fault, FaultyStore, Lost } from '../support/faulty-store.ts';
 import {
@@ -16,6 +16,7 @@ import {
   openJournal,
   openStore,
   sealChain,
+  ship,
   unshippedOf,
   writerIn,
 } from '../support/ledger-kit.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Store } from '../../src/store/client.ts';
 import { migrate, migrations } from '../../src/store/migrate.ts';
-import { type Batch, insertRecords } from '../../src/store/records.ts';
+import { insertRecords } from '../../src/store/records.ts';
+import type { Batch } from '../../src/target/batch.ts';
 import { type Answer, HttpClickHouse, rows } from '../support/clickhouse-http.ts';
 import { codeOf, sealChain } from '../support/ledger-kit.ts';
 

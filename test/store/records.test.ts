@@ -5,14 +5,8 @@ import { payloadDigest } from '../../src/chain/entry.ts';
 import type { SealedRecord } from '../../src/chain/seal.ts';
 import { canonicalJson } from '../../src/record/canonical.ts';
 import type { Store } from '../../src/store/client.ts';
-import {
-  type Batch,
-  confirm,
-  insertRecords,
-  isSame,
-  partitionOf,
-  standingAt,
-} from '../../src/store/records.ts';
+import { confirm, insertRecords, isSame, standingAt } from '../../src/store/records.ts';
+import { type Batch, partitionOf } from '../../src/target/batch.ts';
 import { fileFolder, id, openStore, sealChain } from '../support/ledger-kit.ts';
 
 const folder = fileFolder();

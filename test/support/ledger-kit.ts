@@ -12,8 +12,10 @@ import { Journal } from '../../src/journal/journal.ts';
 import { Writer } from '../../src/pipeline.ts';
 import { compilePolicy } from '../../src/policy/policy.ts';
 import type { AuditRecord } from '../../src/record/record.ts';
+import { type Shipment, ship as shipTo } from '../../src/ship.ts';
 import { Store } from '../../src/store/client.ts';
 import { migrate } from '../../src/store/migrate.ts';
+import { StoreTarget } from '../../src/store/target.ts';
 
 export const LEDGER_ID = '0c5d3a4e-6f1b-4c2d-9e8f-7a6b5c4d3e2f';
 export const POLICY = compilePolicy({ id: 'k1', secret: Buffer.alloc(32, 7) });
@@ -49,6 +51,11 @@ export async function openStore(dir: string): Promise<Store> {
   const store = await Store.embedded(layoutOf(dir));
   await migrate(store);
   return store;
+}
+
+/** Ships a journal straight into a store. */
+export function ship(writer: Writer, store: Store, progress?: (records: number) => void): Promise<Shipment> {
+  return shipTo(writer, new StoreTarget(store), progress);
 }
 
 export function recordOf(sealed: { payload: string }): AuditRecord {

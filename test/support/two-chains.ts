@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
-import { ship } from '../../src/ship.ts';
-import { memoryFolder, openJournal, openStore, writerIn } from './ledger-kit.ts';
+import { memoryFolder, openJournal, openStore, ship, writerIn } from './ledger-kit.ts';
 import { TamperedLedger, told } from './tampered-ledger.ts';
 import { toolCalls } from './test-spans.ts';
 

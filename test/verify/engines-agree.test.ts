@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ship } from '../../src/ship.ts';
 import {
   LEDGER_ID,
   memoryFolder,
   openJournal,
   openStore,
   sealChain,
+  ship,
   writerIn,
 } from '../support/ledger-kit.ts';
 import { type RawRow, TamperedLedger } from '../support/tampered-ledger.ts';

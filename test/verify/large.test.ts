@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { QueryParameters, Store } from '../../src/store/client.ts';
-import { batchesOf, insertRecords } from '../../src/store/records.ts';
+import { insertRecords } from '../../src/store/records.ts';
+import { batchesOf } from '../../src/target/batch.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { LEDGER_ID, memoryFolder, openStore, sealChain } from '../support/ledger-kit.ts';
 
