@@ -21,6 +21,7 @@ const EXIT_CODES = {
   journal_full: 3,
   journal_broken: 3,
   journal_corrupt: 3,
+  relay_refused: 3,
 } as const;
 
 export type ErrorCode = keyof typeof EXIT_CODES;
@@ -49,6 +50,10 @@ export class SpanledgerError extends Error {
 
 export function isSpanledgerError(error: unknown, code?: ErrorCode): error is SpanledgerError {
   return error instanceof SpanledgerError && (code === undefined || error.code === code);
+}
+
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(EXIT_CODES, code);
 }
 
 /** The text of anything thrown. */

@@ -186,6 +186,16 @@ export class Writer {
   }
 
   /**
+   * Records what no span told: what the ledger knows of itself. Committed when it returns.
+   *
+   * @throws SpanledgerError `journal_full`, `journal_broken`
+   */
+  tell(draft: RecordDraft): void {
+    const now = this.#options.clock();
+    this.journal.transact((transaction) => void this.#append(transaction, draft, now));
+  }
+
+  /**
    * Spans that could not be recorded: warned of at once, and told in the chain, as a `gap`, as soon as the
    * journal takes records again.
    *

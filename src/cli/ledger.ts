@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { createDeployment, type Deployment, openDeployment } from '../config/deployment.ts';
-import { DEFAULT_DIR } from '../config/layout.ts';
+import { DEFAULT_DIR, type Layout, layoutOf } from '../config/layout.ts';
 import { VERSION } from '../config/version.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { Journal, listJournals } from '../journal/journal.ts';
@@ -11,6 +11,7 @@ import { Writer } from '../pipeline.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { type Shipment, ship } from '../ship.ts';
 import { Store } from '../store/client.ts';
+import { askHost, type Host } from '../store/guest.ts';
 import { migrate } from '../store/migrate.ts';
 import { StoreTarget } from '../store/target.ts';
 import type { Target } from '../target/target.ts';
@@ -36,7 +37,10 @@ export class Ledger {
   /** Journals warned of. */
   readonly #broken = new Set<string>();
 
-  private constructor(deployment: Deployment, store: Store) {
+  readonly #host: Host | undefined;
+
+  private constructor(deployment: Deployment, store: Store, host: Host | undefined) {
+    this.#host = host;
     this.deployment = deployment;
     this.store = store;
     this.target = new StoreTarget(store);
@@ -51,28 +55,30 @@ export class Ledger {
   /**
    * Opens the directory's embedded ClickHouse, or the server that --url or CLICKHOUSE_URL names.
    *
-   * @param mode `read` needs the directory and its schema to be there, `write` makes them.
+   * While a `serve` has the directory open, its engine is asked through it.
+   *
+   * @param mode `read` needs the directory and its schema to be there, `write` makes them, `serve` is the one
+   * that lets others in.
    */
-  static async open(options: LedgerOptions, mode: 'read' | 'write'): Promise<Ledger> {
-    const dir = options.dir ?? process.env.SPANLEDGER_DIR ?? DEFAULT_DIR;
-    return Ledger.#on(dir, options.url ?? process.env.CLICKHOUSE_URL, mode);
+  static async open(options: LedgerOptions, mode: Mode): Promise<Ledger> {
+    return Ledger.#on(directoryOf(options).dir, options.url ?? process.env.CLICKHOUSE_URL, mode);
   }
 
   /** On the directory's embedded ClickHouse, whatever the environment says. */
-  static async embedded(dir: string, mode: 'read' | 'write'): Promise<Ledger> {
+  static async embedded(dir: string, mode: Mode): Promise<Ledger> {
     return Ledger.#on(dir, undefined, mode);
   }
 
-  static async #on(dir: string, url: string | undefined, mode: 'read' | 'write'): Promise<Ledger> {
-    const deployment = mode === 'write' ? deploymentIn(dir) : openDeployment(dir, process.env);
+  static async #on(dir: string, url: string | undefined, mode: Mode): Promise<Ledger> {
+    const deployment = mode === 'read' ? openDeployment(dir, process.env) : deploymentIn(dir);
     const { layout } = deployment;
     // What an app's journals hold is the whole ledger until a command opens its database for the first time.
     const isUnopened = url === undefined && !existsSync(layout.clickhouse);
     if (mode === 'read' && isUnopened && existsSync(layout.storeLock)) throw databaseGone(layout.clickhouse);
-    const store = url === undefined ? await Store.embedded(layout) : Store.server(url);
+    const { store, host } = url === undefined ? await embeddedIn(layout, mode) : { store: Store.server(url) };
     try {
-      if (mode === 'write' || isUnopened) await migrate(store);
-      return new Ledger(deployment, store);
+      if (mode !== 'read' || isUnopened) await migrate(store);
+      return new Ledger(deployment, store, host);
     } catch (error) {
       await store.close();
       throw error;
@@ -97,24 +103,26 @@ export class Ledger {
   }
 
   /** Takes over a journal of the role that nobody holds, or makes one; a broken one is warned of and passed by. */
-  takeJournal(role: string, out: Output = output(false)): Journal {
+  takeJournal(role: string, out: Output = output(false), maxBytes?: number): Journal {
     const { journals } = this.deployment.layout;
     for (const name of listJournals(journals)) {
-      const journal = roleOf(name) === role ? this.#journal(name, out) : undefined;
+      const journal = roleOf(name) === role ? this.#journal(name, out, maxBytes) : undefined;
       if (journal !== undefined) return journal;
     }
     for (;;) {
       // Somebody who looks for one to take over may lock it first.
-      const journal = Journal.open(join(journals, `${role}-${randomBytes(4).toString('hex')}`));
+      const journal = Journal.open(join(journals, `${role}-${randomBytes(4).toString('hex')}`), maxBytes);
       if (journal !== undefined) return journal;
     }
   }
 
   /**
-   * Carries what waits in journals nobody holds to the store: a writer that died, an app without a database. One
+   * Carries what waits in journals nobody holds to the store: a writer that died, an app without a database; and
+   * has a `serve` that lets us in carry its own, so that what it acknowledged is in the answer. A journal
    * that is broken is warned of, and keeps nobody from what the store has.
    */
   async drain(out: Output): Promise<void> {
+    if (this.#host !== undefined) await askHost(this.#host, 'ship');
     for (const name of listJournals(this.deployment.layout.journals)) {
       try {
         await this.#drain(name, out);
@@ -138,10 +146,28 @@ export class Ledger {
     }
   }
 
+  /** What journals keep that could not be understood: those nobody holds, and that of a `serve` that lets us in. */
+  async quarantined(out: Output): Promise<Map<string, unknown>> {
+    const text = this.#host === undefined ? '[]' : await askHost(this.#host, 'quarantine');
+    const found = new Map(JSON.parse(text) as [string, unknown][]);
+    for (const name of listJournals(this.deployment.layout.journals)) {
+      const journal = this.#journal(name, out);
+      if (journal === undefined) continue;
+      for (const [digest, kept] of journal.quarantined()) found.set(digest, kept);
+      await journal.close();
+    }
+    return found;
+  }
+
+  /** Tells a `serve` that lets us in what its ledger was found to be. */
+  async tellVerified(status: string): Promise<void> {
+    if (this.#host !== undefined) await askHost(this.#host, 'verified', JSON.stringify({ status }));
+  }
+
   /** Undefined while another process has it, or when it does not open. */
-  #journal(name: string, out: Output): Journal | undefined {
+  #journal(name: string, out: Output, maxBytes?: number): Journal | undefined {
     try {
-      return Journal.open(join(this.deployment.layout.journals, name));
+      return Journal.open(join(this.deployment.layout.journals, name), maxBytes);
     } catch (error) {
       this.#warnOf(name, error, out);
       return undefined;
@@ -186,6 +212,32 @@ export class Ledger {
 
   async close(): Promise<void> {
     await this.store.close();
+  }
+}
+
+export type Mode = 'read' | 'write' | 'serve';
+
+export function directoryOf({ dir }: LedgerOptions): Layout {
+  return layoutOf(dir ?? process.env.SPANLEDGER_DIR ?? DEFAULT_DIR);
+}
+
+/** The directory's engine: in this process, or in the `serve` that has it open. */
+export async function embeddedIn(layout: Layout, mode: Mode): Promise<{ store: Store; host?: Host }> {
+  try {
+    return { store: await Store.embedded(layout) };
+  } catch (error) {
+    const host = mode !== 'serve' && isSpanledgerError(error, 'directory_busy') ? hostIn(layout) : undefined;
+    if (host === undefined) throw error;
+    return { store: Store.through(host), host };
+  }
+}
+
+/** Undefined where none is left, or it is just being written. */
+function hostIn({ serveFile }: Layout): Host | undefined {
+  try {
+    return JSON.parse(readFileSync(serveFile, 'utf8')) as Host;
+  } catch {
+    return undefined;
   }
 }
 

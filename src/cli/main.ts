@@ -39,10 +39,19 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
 
   command(
     'serve',
-    'take OTLP over HTTP, answer when it is durable, and carry it to ClickHouse',
+    'take OTLP over HTTP and gRPC, answer when it is durable, and carry it to ClickHouse',
     'spanledger serve --otlp-listen 127.0.0.1:4318',
   )
-    .option('--otlp-listen <host:port>', 'where to take OTLP/HTTP; port 0 is a free one', '127.0.0.1:4318')
+    .option(
+      '--otlp-listen <host:port>',
+      'where to take OTLP/HTTP (default: 127.0.0.1:4318); port 0 is a free one',
+    )
+    .option('--otlp-grpc-listen <host:port>', 'where to take OTLP/gRPC (default: 127.0.0.1:4317)')
+    .option(
+      '--admin-listen <host:port>',
+      'where /metrics, /healthz and /readyz are (default: 127.0.0.1:4319)',
+    )
+    .option('--config <file>', 'settings (default: SPANLEDGER_CONFIG, else spanledger.yaml in the directory)')
     .action((options) =>
       act(options, async (out) => (await import('./serve.ts')).serveCommand(options, out)),
     );
@@ -85,6 +94,28 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     .option('--since <time>', 'from this time on: RFC 3339, a date, or 30m, 24h, 7d ago')
     .action((question, options) =>
       act(options, async (out) => (await import('./query.ts')).queryCommand(question, options, out)),
+    );
+
+  command(
+    'quarantine',
+    'the spans that could not be understood: kept, redacted, and counted',
+    'spanledger quarantine --json',
+  )
+    .argument('[digest]', 'all that is kept of this one')
+    .action((digest, options) =>
+      act(options, async (out) => (await import('./quarantine.ts')).quarantineCommand(digest, options, out)),
+    );
+
+  command(
+    'token',
+    'make a token for a sender or a reader, and the settings that know it',
+    'spanledger token --subject claims-agent --rights ingest',
+  )
+    .requiredOption('--subject <name>', 'the person or system that holds it')
+    .option('--tenant <name>', 'whose records it sends and sees; without it, any')
+    .option('--rights <rights>', 'some of ingest, read, report, admin', 'ingest')
+    .action((options) =>
+      act(options, async (out) => (await import('./token.ts')).tokenCommand(options, out)),
     );
 
   command(

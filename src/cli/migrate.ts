@@ -1,16 +1,13 @@
 import { openDeployment } from '../config/deployment.ts';
-import { DEFAULT_DIR } from '../config/layout.ts';
 import { Store } from '../store/client.ts';
 import { migrate, migrations } from '../store/migrate.ts';
-import type { LedgerOptions } from './ledger.ts';
+import { directoryOf, embeddedIn, type LedgerOptions } from './ledger.ts';
 import type { Output } from './output.ts';
 
 /** Brings the database to this version's schema. What of it was dropped since is made again, empty. */
 export async function migrateCommand(options: LedgerOptions, out: Output): Promise<number> {
   const url = options.url ?? process.env.CLICKHOUSE_URL;
-  const dir = options.dir ?? process.env.SPANLEDGER_DIR ?? DEFAULT_DIR;
-  const store =
-    url === undefined ? await Store.embedded(openDeployment(dir, process.env).layout) : Store.server(url);
+  const store = url === undefined ? (await openEmbedded(options)).store : Store.server(url);
   try {
     const applied = await migrate(store);
     const remade = await remakeDropped(store);
@@ -24,6 +21,10 @@ export async function migrateCommand(options: LedgerOptions, out: Output): Promi
   } finally {
     await store.close();
   }
+}
+
+function openEmbedded(options: LedgerOptions) {
+  return embeddedIn(openDeployment(directoryOf(options).dir, process.env).layout, 'write');
 }
 
 const CREATES = /^(?:--.*\n)*CREATE (?:TABLE|VIEW) IF NOT EXISTS (spanledger\.\w+)/;

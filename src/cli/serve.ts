@@ -1,11 +1,15 @@
-import { SpanledgerError } from '../errors.ts';
-import { OtlpReceiver } from '../server/otlp-http.ts';
-import { Shipper } from '../server/shipper.ts';
-import { Ledger, type LedgerOptions } from './ledger.ts';
-import type { Output } from './output.ts';
+import { readSettings, type Settings } from '../config/settings.ts';
+import { addressOf } from '../server/listen.ts';
+import { newLog } from '../server/log.ts';
+import { Sidecar } from '../server/sidecar.ts';
+import { directoryOf, Ledger, type LedgerOptions } from './ledger.ts';
+import { inked, type Output } from './output.ts';
 
 export interface ServeOptions extends LedgerOptions {
-  otlpListen: string;
+  config?: string;
+  otlpListen?: string;
+  otlpGrpcListen?: string;
+  adminListen?: string;
 }
 
 /** How long a drain may take to bring the last records to the store: what is left is shipped at the next start. */
@@ -16,28 +20,47 @@ const DRAIN_MS = 30_000;
  * SIGINT drain: nothing new is taken, what is under way is answered, the chain is closed and shipped.
  */
 export async function serveCommand(options: ServeOptions, out: Output): Promise<number> {
-  const { host, port } = addressOf(options.otlpListen);
-  const ledger = await Ledger.open(options, 'write');
+  const settings = settingsOf(options);
+  const { serve } = settings;
+  const log = newLog(process.env.SPANLEDGER_LOG_LEVEL ?? 'info');
+  const otlp = address('otlp-listen', options.otlpListen, serve.otlp_listen, '127.0.0.1:4318');
+  const grpc = address('otlp-grpc-listen', options.otlpGrpcListen, serve.otlp_grpc_listen, '127.0.0.1:4317');
+  const admin = address('admin-listen', options.adminListen, serve.admin_listen, '127.0.0.1:4319');
+  const ledger = await Ledger.open(options, 'serve');
   try {
-    const journal = ledger.takeJournal('serve');
+    const journal = ledger.takeJournal('serve', out, serve.max_journal_bytes);
     try {
       const writer = ledger.writer(journal, 'serve');
-      const receiver = new OtlpReceiver({ writer, policy: ledger.policy });
-      const shipper = new Shipper(writer, ledger.target, ({ stopped }) => {
-        for (const { chainId, kind, seq } of stopped) out.log(`Warning: ${kind} at ${chainId}:${seq}`);
+      const { deployment, policy, store, target } = ledger;
+      const { layout, ledgerId } = deployment;
+      const sidecar = new Sidecar({
+        layout,
+        ledgerId,
+        policy,
+        store,
+        target,
+        writer,
+        settings,
+        otlp,
+        grpc,
+        admin,
+        log,
       });
-      const otlp = `http://${host.includes(':') ? `[${host}]` : host}:${await receiver.listen(host, port)}`;
-      shipper.start();
-      out.document({ ready: true, otlp });
+      const stopping = signalled();
+      const listening = await sidecar.start();
+      out.document({ ready: true, ...listening });
       out.line(
-        `Taking OTLP at ${otlp}/v1/traces and /v1/logs; the ledger is ${ledger.deployment.layout.dir}`,
+        inked`Taking OTLP at ${listening.otlp}/v1/traces and /v1/logs, and by gRPC at ${listening.grpc}`,
       );
-      await signalled();
-      out.log('Draining');
-      await receiver.close();
-      await shipper.stop();
+      out.line(inked`Metrics and health at ${listening.admin}; the ledger is ${layout.dir}`);
+      const broken = await Promise.race([stopping.then(() => undefined), sidecar.broken]);
+      log.info(broken === undefined ? {} : { code: broken.code }, 'draining');
+      await sidecar.stop();
+      // Whatever starts this process again finds in the journal what was acknowledged.
+      if (broken !== undefined) throw broken;
       await writer.close();
       await withinTime(ledger.ship(writer, out), DRAIN_MS);
+      log.info({}, 'stopped');
     } finally {
       await journal.close();
     }
@@ -47,30 +70,26 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
   }
 }
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
-
-/** Whoever can reach the port can write records in anybody's name, so until there are tokens only this machine may. */
-function addressOf(listen: string): { host: string; port: number } {
-  const [, bracketed, plain, text] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen) ?? [];
-  const host = bracketed ?? plain;
-  const port = Number(text);
-  if (host === undefined || port > 65_535) {
-    throw new SpanledgerError('usage_invalid', `--otlp-listen ${listen} is no address`, {
-      hint: 'write it as 127.0.0.1:4318; port 0 takes a free one',
-    });
-  }
-  if (!LOOPBACK.test(host)) {
-    throw new SpanledgerError('usage_invalid', `--otlp-listen ${listen} is open to other machines`, {
-      hint: 'listen on 127.0.0.1 and put a Collector with authentication in front: tokens and TLS are not there yet',
-    });
-  }
-  return { host, port };
+function settingsOf(options: ServeOptions): Settings {
+  const named = options.config ?? process.env.SPANLEDGER_CONFIG;
+  return named === undefined ? readSettings(directoryOf(options).settingsFile, true) : readSettings(named);
 }
 
+/** Flags over variables over the file over defaults. */
+function address(name: string, flag: string | undefined, inFile: string | undefined, otherwise: string) {
+  const variable = `SPANLEDGER_${name.toUpperCase().replaceAll('-', '_')}`;
+  return addressOf(flag ?? process.env[variable] ?? inFile ?? otherwise, `--${name}`);
+}
+
+/** The first signal drains, the second ends at once: what was acknowledged is in the journal. */
 async function signalled(): Promise<void> {
   await new Promise<void>((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(130));
+        resolve();
+      });
+    }
   });
 }
 

@@ -31,6 +31,7 @@ export async function verifyCommand(options: VerifyCommandOptions, out: Output):
       progress: (done, total) => progress.update(done, total),
     });
     progress.done();
+    await ledger.tellVerified(result.status);
     out.document(result);
     for (const line of verificationLines(result)) out.line(line);
     return ledger.exitCode(result.status === 'valid' ? 0 : result.status === 'tampered' ? 1 : 5);

@@ -6,6 +6,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  renameSync,
   rmSync,
   statSync,
   writeSync,
@@ -42,14 +43,7 @@ export function makeDirectory(path: string): void {
 export function createOnce(path: string, content: string): void {
   if (existsSync(path)) return;
   makeDirectory(dirname(path));
-  const draft = `${path}.${randomBytes(4).toString('hex')}`;
-  const fd = openSync(draft, 'wx', 0o600);
-  try {
-    writeSync(fd, content);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  const draft = writeDraft(path, content);
   try {
     linkSync(draft, path);
   } catch (error) {
@@ -58,4 +52,23 @@ export function createOnce(path: string, content: string): void {
     rmSync(draft);
   }
   syncDirectory(dirname(path));
+}
+
+/** Writes a file whole, for its owner only, in place of what was there. */
+export function replaceFile(path: string, content: string): void {
+  makeDirectory(dirname(path));
+  renameSync(writeDraft(path, content), path);
+  syncDirectory(dirname(path));
+}
+
+function writeDraft(path: string, content: string): string {
+  const draft = `${path}.${randomBytes(4).toString('hex')}`;
+  const fd = openSync(draft, 'wx', 0o600);
+  try {
+    writeSync(fd, content);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  return draft;
 }

@@ -8,6 +8,9 @@ export interface Layout {
   journals: string;
   clickhouse: string;
   storeLock: string;
+  /** Where a running `serve` lets other commands in. */
+  serveFile: string;
+  settingsFile: string;
 }
 
 export const DEFAULT_DIR = './.spanledger';
@@ -20,5 +23,7 @@ export function layoutOf(dir: string): Layout {
     journals: join(dir, 'journal'),
     clickhouse: join(dir, 'clickhouse'),
     storeLock: join(dir, 'store.lock'),
+    serveFile: join(dir, 'serve.json'),
+    settingsFile: join(dir, 'spanledger.yaml'),
   };
 }

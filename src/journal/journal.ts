@@ -250,6 +250,18 @@ export class Journal {
     }
   }
 
+  /**
+   * How long the oldest record has waited that the store has not confirmed; 0 when none waits.
+   *
+   * @param now milliseconds since the epoch
+   */
+  oldestUnshippedSeconds(now: number): number {
+    const oldest = this.unshipped().next();
+    if (oldest.done === true) return 0;
+    const { recorded_at } = JSON.parse(oldest.value.record.payload) as { recorded_at: string };
+    return Math.max(0, (now - Date.parse(recorded_at)) / 1_000);
+  }
+
   /** Records that need no shipping any more and are still in the log, oldest first. */
   *retained(): Generator<SealedRecord> {
     const to = this.shipped;
@@ -275,6 +287,11 @@ export class Journal {
   /** True when tidying would free a segment. */
   get isUntidy(): boolean {
     return this.#remembered.isFull || this.#log.bytes > 2 * SEGMENT_BYTES;
+  }
+
+  /** Why it takes no records now: for good, or until the store has taken what waits. */
+  get refusal(): SpanledgerError | undefined {
+    return this.#log.broken ?? this.#remembered.refusal ?? (this.#isFull ? this.#fullError() : undefined);
   }
 
   get bytes(): number {
@@ -305,13 +322,18 @@ export class Journal {
   }
 
   #refuseWhenFull(change: Change): void {
-    if (change.records.length === 0 || this.#log.bytes < this.#maxBytes) return;
-    throw new SpanledgerError(
+    if (change.records.length > 0 && this.#isFull) throw this.#fullError();
+  }
+
+  get #isFull(): boolean {
+    return this.#log.bytes >= this.#maxBytes;
+  }
+
+  #fullError(): SpanledgerError {
+    return new SpanledgerError(
       'journal_full',
       `the journal at ${this.dir} holds ${this.#log.bytes} bytes the store has not taken`,
-      {
-        hint: 'bring the store back, or raise the limit',
-      },
+      { hint: 'bring the store back, or raise the limit' },
     );
   }
 }

@@ -98,6 +98,11 @@ export class Log {
   }
 
   /** lsn of the last frame appended. */
+  /** Why it no longer writes. */
+  get broken(): SpanledgerError | undefined {
+    return this.#broken;
+  }
+
   get committed(): number {
     return this.#committed;
   }

@@ -34,6 +34,7 @@ const SPACES: { [space: string]: Keep } = {
   message: CONVERSATIONS,
   agent: { milliseconds: Number.POSITIVE_INFINITY, keys: 200_000, atLeast: DAY },
   quarantined: QUARANTINE,
+  relayed: FOR_EVER,
   state: FOR_EVER,
 };
 

@@ -2,8 +2,11 @@ import { LEDGER_CLASS } from '../policy/retention.ts';
 import type { ControlAction, RecordDraft } from './record.ts';
 import { fromMicroseconds } from './time.ts';
 
-/** Control records that are about a span, and are kept as long as it would have been. */
-const ABOUT_SPANS: ReadonlySet<ControlAction> = new Set<ControlAction>(['payload_quarantined']);
+/** Control records that are about a span or a person, and are kept as long as others of them. */
+const NOT_FOR_EVER: ReadonlySet<ControlAction> = new Set<ControlAction>([
+  'payload_quarantined',
+  'audit_log_accessed',
+]);
 
 /**
  * A record of the ledger about itself.
@@ -25,7 +28,7 @@ export function control(
     action,
     actor: { type: 'system', id: 'spanledger' },
     data_classification: 'internal',
-    retention_class: ABOUT_SPANS.has(action) ? 'default' : LEDGER_CLASS,
+    retention_class: NOT_FOR_EVER.has(action) ? 'default' : LEDGER_CLASS,
     ...control,
   };
 }

@@ -73,4 +73,6 @@ export const keys = {
     `call|${part(tenant)}|${part(service)}|asked|prompt|${prompt}`,
   innerModel: (tenant: string, trace: string, span: string) => `call|${part(tenant)}|model|${trace}|${span}`,
   quarantined: (digest: string) => `quarantined|${digest}`,
+  /** A chain whose records came through the relay. */
+  relayed: (chainId: string) => `relayed|${chainId}`,
 };

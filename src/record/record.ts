@@ -79,7 +79,13 @@ export type Action =
   | 'agent_invoked'
   | ControlAction;
 
-export type ControlAction = 'chain_opened' | 'chain_closed' | 'gap' | 'fork_detected' | 'payload_quarantined';
+export type ControlAction =
+  | 'chain_opened'
+  | 'chain_closed'
+  | 'gap'
+  | 'fork_detected'
+  | 'payload_quarantined'
+  | 'audit_log_accessed';
 
 /** A record before it has its place: its salt and `recorded_at` are empty until it is sealed. */
 export type RecordDraft = AuditRecord;

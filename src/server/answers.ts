@@ -41,10 +41,21 @@ export function exportAnswer(signal: Signal, encoding: Encoding, rejected: numbe
  *
  *   1  code     int32
  *   2  message  string
+ *   3  details  google.protobuf.Any
+ *
+ * @param retryAfter seconds; in protobuf they are told in a `google.rpc.RetryInfo` among the details.
  */
-export function statusAnswer(encoding: Encoding, code: number, message: string): Buffer {
+export function statusAnswer(encoding: Encoding, code: number, message: string, retryAfter?: number): Buffer {
   if (encoding === 'json') return Buffer.from(JSON.stringify({ code, message }));
-  return Buffer.concat([varintField(1, code), bytesField(2, Buffer.from(message))]);
+  const status = [varintField(1, code), bytesField(2, Buffer.from(message))];
+  if (retryAfter !== undefined) status.push(bytesField(3, retryInfo(retryAfter)));
+  return Buffer.concat(status);
+}
+
+/** An Any (1 type_url, 2 value) of a RetryInfo, whose field 1 is a Duration, whose field 1 is seconds. */
+function retryInfo(seconds: number): Buffer {
+  const type = Buffer.from('type.googleapis.com/google.rpc.RetryInfo');
+  return Buffer.concat([bytesField(1, type), bytesField(2, bytesField(1, varintField(1, seconds)))]);
 }
 
 function varintField(number: number, value: number): Buffer {
@@ -87,6 +98,7 @@ const RPC_CODES = {
   403: 7,
   404: 5,
   405: 12,
+  409: 10,
   413: 8,
   415: 3,
   429: 8,

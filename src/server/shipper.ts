@@ -1,67 +1,138 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
 import { type Shipment, ship } from '../ship.ts';
 import type { Target } from '../target/target.ts';
 
-/** How soon what was acknowledged is on its way to the store. */
-const IDLE_MS = 200;
+/** What was acknowledged gathers so long before it is sent, so that many small requests make one insert. */
+const GATHER_MS = 200;
+/** With nothing to send, how often it is looked whether the store still has what it confirmed. */
+const LOOK_MS = 30_000;
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 30_000;
 
 export interface ShipperCounts {
   records: number;
+  batches: number;
   retries: number;
+  /** Of the last shipment that carried anything. */
+  milliseconds: number;
   /** The last failure, until it has passed. */
   failure: string | undefined;
 }
 
-/** Carries a journal to the store as long as the process lives, however often the store is away. */
+export interface ShipperEvents {
+  shipped(shipment: Shipment): void;
+  failed(error: unknown): void;
+}
+
+interface Waiting {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** Carries a journal to its target as long as the process lives, however often the target is away. */
 export class Shipper {
-  readonly counts: ShipperCounts = { records: 0, retries: 0, failure: undefined };
+  readonly counts: ShipperCounts = {
+    records: 0,
+    batches: 0,
+    retries: 0,
+    milliseconds: 0,
+    failure: undefined,
+  };
   readonly #writer: Writer;
   readonly #target: Target;
-  readonly #told: (shipment: Shipment) => void;
-  readonly #stop = new AbortController();
+  readonly #events: ShipperEvents;
   #running: Promise<void> | undefined;
+  #stopped = false;
+  /** Something was recorded since the last shipment began. */
+  #isDue = false;
+  #waiting: Waiting[] = [];
+  #alarm: () => void = () => {};
 
-  constructor(writer: Writer, target: Target, told: (shipment: Shipment) => void) {
+  constructor(writer: Writer, target: Target, events: ShipperEvents) {
     this.#writer = writer;
     this.#target = target;
-    this.#told = told;
+    this.#events = events;
   }
 
   start(): void {
     this.#running ??= this.#run();
   }
 
+  /** Something was recorded. */
+  wake(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#alarm();
+  }
+
+  /** Resolves when all that was durable before the call has been shipped. Rejects as that shipment fails. */
+  async shipped(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#alarm();
+    });
+  }
+
   /** Lets a shipment under way come to its end. What is not shipped yet stays in the journal. */
   async stop(): Promise<void> {
-    this.#stop.abort();
+    this.#stopped = true;
+    this.#alarm();
     await this.#running;
   }
 
   async #run(): Promise<void> {
     let failures = 0;
-    while (!this.#stop.signal.aborted) {
+    while (!this.#stopped) {
+      this.#isDue = false;
+      const waiting = this.#waiting;
+      this.#waiting = [];
       try {
-        const shipment = await ship(this.#writer, this.#target);
-        this.counts.records += shipment.records;
-        this.counts.failure = undefined;
+        await this.#ship();
         failures = 0;
-        if (shipment.records > 0 || shipment.stopped.length > 0) this.#told(shipment);
-        await this.#pause(IDLE_MS);
+        for (const each of waiting) each.resolve();
+        await this.#rest();
       } catch (error) {
+        failures += 1;
         this.counts.retries += 1;
         this.counts.failure = messageOf(error);
-        failures += 1;
-        await this.#pause(backOff(failures));
+        this.#events.failed(error);
+        for (const each of waiting) each.reject(error);
+        await this.#sleep(backOff(failures));
       }
     }
   }
 
-  async #pause(ms: number): Promise<void> {
-    await wait(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+  async #ship(): Promise<void> {
+    const started = performance.now();
+    let done = 0;
+    const shipment = await ship(this.#writer, this.#target, (records) => {
+      this.counts.records += records - done;
+      this.counts.batches += 1;
+      done = records;
+    });
+    this.counts.failure = undefined;
+    if (shipment.records > 0) this.counts.milliseconds = performance.now() - started;
+    if (shipment.records + shipment.again + shipment.stopped.length > 0) this.#events.shipped(shipment);
+  }
+
+  async #rest(): Promise<void> {
+    await this.#sleep(this.#isDue ? GATHER_MS : LOOK_MS);
+    // Woken from the long rest by the first of what may be many.
+    if (this.#isDue) await this.#sleep(GATHER_MS);
+  }
+
+  /** Until the time is over, or somebody waits, or it is to stop. */
+  async #sleep(ms: number): Promise<void> {
+    if (this.#stopped || this.#waiting.length > 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#alarm = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#alarm = () => {};
   }
 }
 

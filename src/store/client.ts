@@ -1,13 +1,11 @@
-import { Readable } from 'node:stream';
-import { text as textOf } from 'node:stream/consumers';
-import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client';
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { Layout } from '../config/layout.ts';
-import { messageOf, SpanledgerError } from '../errors.ts';
+import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { FileLock } from '../journal/lock.ts';
+import { ClientEngine, type Engine, type QueryParameters, type TextFormat } from './engine.ts';
+import { GuestEngine, type Host } from './guest.ts';
 
-export type QueryParameters = { [name: string]: unknown };
-/** Of its answers, those we take as text. */
-export type TextFormat = 'JSONEachRow' | 'TabSeparatedWithNamesAndTypes';
+export type { QueryParameters, TextFormat } from './engine.ts';
 
 /**
  * A ClickHouse: the engine in this process (chdb) or a server over HTTP, by the same client.
@@ -18,15 +16,15 @@ export type TextFormat = 'JSONEachRow' | 'TabSeparatedWithNamesAndTypes';
 export class Store {
   /** `embedded`, or the server's address without credentials. */
   readonly where: string;
-  readonly #client: ClickHouseClient;
+  readonly #engine: Engine;
   readonly #release: () => Promise<void>;
-  /** Of a server only, where they go with each request. */
-  #settings: { readonly: '2' } | undefined;
+  readonly #path: string | undefined;
 
-  private constructor(where: string, client: ClickHouseClient, release: () => Promise<void>) {
+  private constructor(where: string, engine: Engine, release: () => Promise<void>, path?: string) {
     this.where = where;
-    this.#client = client;
+    this.#engine = engine;
     this.#release = release;
+    this.#path = path;
   }
 
   /**
@@ -47,15 +45,13 @@ export class Store {
       );
     }
     try {
-      const { createChdbConnection } = await loadChdb();
-      const connection = createChdbConnection({ path: layout.clickhouse });
-      // chdb carries a copy of the client's types, equal but for exact optional properties.
-      const client = createClient({ connection } as unknown as Parameters<typeof createClient>[0]);
-      return new Store('embedded', client, async () => {
-        await client.close();
+      const engine = await embeddedEngine(layout.clickhouse);
+      const release = async () => {
+        await engine.close();
         await drained();
         lock.release();
-      });
+      };
+      return new Store('embedded', engine, release, layout.clickhouse);
     } catch (cause) {
       lock.release();
       if (cause instanceof SpanledgerError) throw cause;
@@ -89,7 +85,20 @@ export class Store {
       // Errors are thrown, and what they quote belongs in no log.
       log: { level: ClickHouseLogLevel.OFF },
     });
-    return new Store(where, client, () => client.close());
+    const engine = new ClientEngine(client, false);
+    return new Store(where, engine, () => engine.close());
+  }
+
+  /** The embedded engine of another process, which has the directory open. */
+  static through(host: Host): Store {
+    const engine = new GuestEngine(host);
+    return new Store('embedded', engine, () => engine.close());
+  }
+
+  /** Another session with the same embedded engine: a long query in one holds up nothing in the other. */
+  async beside(): Promise<Store> {
+    const engine = await embeddedEngine(this.#path!);
+    return new Store(this.where, engine, () => engine.close());
   }
 
   /** Rows as objects; 64-bit integers are text. Whatever is not constant comes in as a parameter. */
@@ -106,28 +115,17 @@ export class Store {
 
   /** The engine's own text in a format of its own. */
   async text(sql: string, format: TextFormat, parameters: QueryParameters = {}): Promise<string> {
-    return this.#guard(async () => {
-      const request = { query: sql, format: format as 'JSONEachRow', query_params: parameters };
-      const result = await this.#client.query({
-        ...request,
-        ...(this.#settings === undefined ? {} : { clickhouse_settings: this.#settings }),
-      });
-      return result.text();
-    });
+    return this.#guard(() => this.#engine.text(sql, format, parameters));
   }
 
   async command(sql: string, parameters: QueryParameters = {}): Promise<void> {
-    await this.#guard(() => this.#client.command({ query: sql, query_params: parameters }));
+    await this.#guard(() => this.#engine.command(sql, parameters));
   }
 
   /** `sql` ends in its FORMAT; `rows` are the lines of that format. */
   async insert(sql: string, rows: string): Promise<void> {
     await this.#guard(async () => {
-      const { stream } = await this.#client.exec({
-        query: sql,
-        values: Readable.from([rows], { objectMode: false }),
-      });
-      const answer = await textOf(stream);
+      const answer = await this.#engine.insert(sql, rows);
       if (answer.trim() !== '') throw new Error(exceptionIn(answer));
     });
   }
@@ -139,8 +137,7 @@ export class Store {
    * to another.
    */
   async readOnly(): Promise<void> {
-    if (this.where === 'embedded') await this.command('SET readonly = 1');
-    else this.#settings = { readonly: '2' };
+    await this.#guard(() => this.#engine.readOnly());
   }
 
   async close(): Promise<void> {
@@ -151,6 +148,7 @@ export class Store {
     try {
       return await work();
     } catch (cause) {
+      if (isSpanledgerError(cause)) throw cause;
       const code = (cause as { code?: unknown }).code;
       const network = typeof code === 'string' && NETWORK_ERROR.test(code);
       if (network || messageOf(cause).startsWith('Timeout')) {
@@ -188,6 +186,14 @@ function rowsOf<Row>(text: string): Row[] {
 
 function exceptionIn(text: string): string {
   return /Code: \d+\. DB::Exception: .*/s.exec(text)?.[0].slice(0, 500) ?? 'it answered what is no answer';
+}
+
+async function embeddedEngine(path: string): Promise<Engine> {
+  const { createChdbConnection } = await loadChdb();
+  const connection = createChdbConnection({ path });
+  // chdb carries a copy of the client's types, equal but for exact optional properties.
+  const client = createClient({ connection } as unknown as Parameters<typeof createClient>[0]);
+  return new ClientEngine(client, true);
 }
 
 async function loadChdb(): Promise<typeof import('chdb/connection')> {

@@ -1,4 +1,5 @@
 import { hash, randomUUID } from 'node:crypto';
+import { ZERO_HASH } from '../chain/entry.ts';
 import type { SealedRecord } from '../chain/seal.ts';
 import type { Batch } from '../target/batch.ts';
 import type { Store } from './client.ts';
@@ -119,4 +120,20 @@ export async function standingAt(
 
 function rangeOf(batch: Batch): { chain: string; first: number; last: number } {
   return { chain: batch[0].chainId, first: batch[0].seq, last: batch.at(-1)!.seq };
+}
+
+const HEAD = `
+SELECT toString(count()) AS rows, max(seq) AS last, argMax(hash, seq) AS head FROM
+(
+    SELECT seq, lower(hex(record_hash)) AS hash FROM spanledger.audit_records WHERE chain_id = {chain:String}
+    UNION ALL
+    SELECT seq, lower(hex(record_hash)) FROM spanledger.audit_tombstones WHERE chain_id = {chain:String}
+)`;
+
+/** How far a chain has come in the store: its last seq and one, and the hash there; 0 and zeros where it is not. */
+export async function headOf(store: Store, chain: string): Promise<{ size: number; head: string }> {
+  const [row] = await store.query<{ rows: string; last: string; head: string }>(HEAD, { chain });
+  return row === undefined || row.rows === '0'
+    ? { size: 0, head: ZERO_HASH }
+    : { size: Number(row.last) + 1, head: row.head };
 }

@@ -8,12 +8,13 @@ import { GOLDEN_SETS, goldenCapture } from '../support/captures.ts';
 import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 
 const CAPTURES = 'test/golden/captures';
+const ANYWHERE = ['otlp', 'otlp-grpc', 'admin'].flatMap((each) => [`--${each}-listen`, '127.0.0.1:0']);
 
 /** A sidecar on a free port, and how it was told to be ready. */
 async function serve(dir: string): Promise<{ otlp: string; process: ChildProcess }> {
   const child = spawn(
     process.execPath,
-    ['dist/src/cli/main.js', 'serve', '--json', '--otlp-listen', '127.0.0.1:0', '--dir', dir],
+    ['dist/src/cli/main.js', 'serve', '--json', '--dir', dir, ...ANYWHERE],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   onTestFinished(() => void child.kill('SIGKILL'));

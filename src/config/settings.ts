@@ -1,0 +1,137 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { isNode, LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { messageOf, SpanledgerError } from '../errors.ts';
+
+/** What a token's holder may do: send, read records, make reports, everything. */
+export const RIGHTS = ['ingest', 'read', 'report', 'admin'] as const;
+export type Right = (typeof RIGHTS)[number];
+
+const address = z.string().regex(/^(\[[^\]]+\]|[^:]+):\d{1,5}$/, 'write it as 127.0.0.1:4318');
+
+const token = z.strictObject({
+  /** The person or system that holds it. */
+  subject: z.string().min(1).max(256),
+  /** SHA-256 of the token, hex: the token itself is written nowhere. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'it is the SHA-256 of the token, 64 lower-case hex digits'),
+  tenant: z.string().min(1).max(128).optional(),
+  rights: z.array(z.enum(RIGHTS)).min(1),
+});
+
+const tls = z.strictObject({
+  /** PEM files; a relative path is from the folder of this file. */
+  cert: z.string().min(1),
+  key: z.string().min(1),
+  /** With it, only clients with a certificate of this authority are heard. */
+  client_ca: z.string().min(1).optional(),
+});
+
+const forward = z.strictObject({
+  /** Base URL of an OTLP/HTTP backend, as in OTEL_EXPORTER_OTLP_ENDPOINT. */
+  endpoint: z.url({ protocol: /^https?$/ }),
+  headers: z.record(z.string(), z.string()).default({}),
+  /** Bytes that wait for the backend at most; what comes then is not forwarded, and counted. */
+  max_queue_bytes: z
+    .int()
+    .min(1)
+    .default(64 * 1024 * 1024),
+});
+
+const serve = z.strictObject({
+  otlp_listen: address.optional(),
+  otlp_grpc_listen: address.optional(),
+  admin_listen: address.optional(),
+  /** Listen beyond this machine without TLS, behind something that has it. */
+  insecure: z.boolean().default(false),
+  tls: tls.optional(),
+  forward: forward.optional(),
+  /** Bytes of request bodies held at once, before senders are asked to wait. */
+  max_held_bytes: z
+    .int()
+    .min(1)
+    .default(128 * 1024 * 1024),
+  /** Bytes the journal may hold that the store has not taken, before senders are refused. */
+  max_journal_bytes: z.int().min(1).optional(),
+});
+
+const settings = z.strictObject({
+  version: z.literal(1),
+  serve: serve.prefault({}),
+  tokens: z.array(token).default([]),
+});
+
+/** What `spanledger.yaml` says, with its defaults. */
+export type Settings = z.output<typeof settings>;
+export type ServeSettings = Settings['serve'];
+export type TokenSettings = Settings['tokens'][number];
+export type ForwardSettings = NonNullable<ServeSettings['forward']>;
+
+/**
+ * Reads a settings file; without one the defaults hold. Paths in it are answered absolute.
+ *
+ * @param path a file that must be there, or one that may be.
+ * @throws SpanledgerError `config_invalid`, naming file, line, field and remedy of every mistake.
+ */
+export function readSettings(path: string, mayBeAbsent = false): Settings {
+  if (mayBeAbsent && !existsSync(path)) return settings.parse({ version: 1 });
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new SpanledgerError('config_invalid', `${path}: ${messageOf(cause)}`, {
+      cause,
+      hint: 'name a settings file by --config, or leave it out',
+    });
+  }
+  return parseSettings(text, path);
+}
+
+/** As `readSettings`, of a text; `path` is for its errors and what its relative paths begin at. */
+export function parseSettings(text: string, path: string): Settings {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, version: '1.2' });
+  const problems = document.errors.map(({ message }) => message.split('\n')[0]!.replace(/:$/, ''));
+  if (problems.length > 0) throw mistakes(path, problems);
+  const parsed = settings.safeParse(document.toJS() ?? {});
+  if (!parsed.success) {
+    throw mistakes(
+      path,
+      parsed.error.issues.map((issue) => {
+        const { path: field, message } = issue;
+        const node = nodeAt(
+          document,
+          issue.code === 'unrecognized_keys' ? [...field, issue.keys[0]!] : field,
+        );
+        const line = isNode(node) && node.range ? `line ${lines.linePos(node.range[0]).line}, ` : '';
+        return `${line}${field.join('.') || 'the file'}: ${message}`;
+      }),
+    );
+  }
+  const { tls } = parsed.data.serve;
+  const folder = dirname(resolve(path));
+  if (tls !== undefined) {
+    tls.cert = resolve(folder, tls.cert);
+    tls.key = resolve(folder, tls.key);
+    if (tls.client_ca !== undefined) tls.client_ca = resolve(folder, tls.client_ca);
+  }
+  return parsed.data;
+}
+
+/** The node of a field, or of the nearest thing around it that is there. */
+function nodeAt(document: ReturnType<typeof parseDocument>, field: readonly PropertyKey[]): unknown {
+  for (let depth = field.length; depth > 0; depth--) {
+    const node = document.getIn(field.slice(0, depth), true);
+    if (node !== undefined) return node;
+  }
+  return document.contents;
+}
+
+function mistakes(path: string, problems: readonly string[]): SpanledgerError {
+  const [first] = problems;
+  const message =
+    problems.length === 1 ? `${path}: ${first}` : `${path}:${problems.map((each) => `\n  ${each}`).join('')}`;
+  return new SpanledgerError('config_invalid', message, {
+    hint: 'mend the fields named; deploy/spanledger.yaml shows every setting with its default',
+  });
+}

@@ -1,0 +1,73 @@
+import type { IncomingMessage } from 'node:http';
+import { isSpanledgerError, messageOf } from '../errors.ts';
+import type { Store } from '../store/client.ts';
+import { GUEST_PATHS, type GuestQuery } from '../store/guest.ts';
+import { type Answer, json, type Route } from './http.ts';
+
+export interface HostOptions {
+  /** A session of its own, so that a guest's long query holds up no shipping. */
+  store: Store;
+  /** Another, that only reads. */
+  readOnly: Store;
+  /** Resolves when all that was acknowledged is in the store. */
+  shipped: () => Promise<void>;
+  quarantined: () => Iterable<[string, unknown]>;
+  verified: (status: string) => void;
+}
+
+/**
+ * Lets the other commands in while this process has the embedded engine: they run as they always do, but for the
+ * engine, which they ask through here. Whoever holds the token of `serve.json` could open the directory itself.
+ */
+export function hostRoutes(options: HostOptions): Route[] {
+  const { store, readOnly, shipped, quarantined, verified } = options;
+  const storeOf = (query: GuestQuery) => (query.readOnly ? readOnly : store);
+  const route = (path: string, work: (body: string) => Promise<string>): Route => ({
+    method: 'POST',
+    path,
+    rights: ['admin'],
+    answer: async ({ request }) => answerOf(async () => work(await textOf(request))),
+  });
+  return [
+    route(GUEST_PATHS.text, (body) => {
+      const query = JSON.parse(body) as GuestQuery;
+      return storeOf(query).text(query.sql, query.format ?? 'JSONEachRow', query.parameters);
+    }),
+    route(GUEST_PATHS.command, async (body) => {
+      const query = JSON.parse(body) as GuestQuery;
+      await storeOf(query).command(query.sql, query.parameters);
+      return '';
+    }),
+    route(GUEST_PATHS.insert, async (body) => {
+      const end = body.indexOf('\n');
+      const query = JSON.parse(body.slice(0, end)) as GuestQuery;
+      await storeOf(query).insert(query.sql, body.slice(end + 1));
+      return '';
+    }),
+    route(GUEST_PATHS.ship, async () => {
+      await shipped();
+      return '';
+    }),
+    route(GUEST_PATHS.quarantine, async () => JSON.stringify([...quarantined()])),
+    route(GUEST_PATHS.verified, async (body) => {
+      verified((JSON.parse(body) as { status: string }).status);
+      return '';
+    }),
+  ];
+}
+
+/** The guest hears of an error what it would have heard of its own engine. */
+async function answerOf(work: () => Promise<string>): Promise<Answer> {
+  try {
+    return { status: 200, type: 'text/plain; charset=utf-8', body: await work() };
+  } catch (error) {
+    const known = isSpanledgerError(error) ? { code: error.code, hint: error.hint } : {};
+    return json(500, { error: { message: messageOf(error), ...known } });
+  }
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,186 @@
+import { payloadDigest, ZERO_HASH } from '../chain/entry.ts';
+import type { SealedRecord } from '../chain/seal.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { PolicyDocument } from '../policy/document.ts';
+import { canonicalJson } from '../record/canonical.ts';
+import { keys } from '../record/memory.ts';
+import type { Store } from '../store/client.ts';
+import { headOf } from '../store/records.ts';
+import { batchesOf } from '../target/batch.ts';
+import { isChainId, readLine } from '../target/line.ts';
+import type { RelayAnswer } from '../target/relay.ts';
+import { notStanding, type Target } from '../target/target.ts';
+import { Refusal } from './answers.ts';
+import { readBody } from './body.ts';
+import { type Budget, Holding } from './budget.ts';
+import { type Answer, type Call, json, type Route } from './http.ts';
+import type { Grant } from './tokens.ts';
+
+/** One record can be larger than a request of spans: it is its facts, and what they became. */
+const MAX_ENTRIES_BYTES = 64 * 1024 * 1024;
+
+export interface RelayOptions {
+  ledgerId: string;
+  policy: () => PolicyDocument;
+  store: Store;
+  target: Target;
+  /** Keeps under whose token a chain came. */
+  journal: Journal;
+  budget: Budget;
+}
+
+/** Under whose token a chain came first: nobody else goes on with it. */
+interface Enrolled {
+  subject: string;
+  tenant?: string;
+}
+
+/**
+ * The relay for our own apps: their entries, each hash recomputed, into the database, answered after the read-back.
+ * It keeps nothing of them: the app's journal holds until the answer.
+ */
+export class Relay {
+  readonly #options: RelayOptions;
+  /** One at a time to a chain. */
+  readonly #busy = new Map<string, Promise<unknown>>();
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+  }
+
+  get routes(): Route[] {
+    return [
+      { method: 'POST', path: '/v1/entries', rights: ['ingest'], answer: (call) => this.#entries(call) },
+      {
+        method: 'GET',
+        path: '/v1/chains/',
+        rights: ['ingest', 'read'],
+        isReading: true,
+        answer: (call) => this.#chain(call),
+      },
+      {
+        method: 'GET',
+        path: '/v1/policy',
+        rights: ['ingest', 'read'],
+        isReading: true,
+        answer: async () => {
+          const policy = this.#options.policy();
+          return json(200, { digest: payloadDigest(canonicalJson(policy)), policy });
+        },
+      },
+    ];
+  }
+
+  async #entries({ request, url, grant }: Call): Promise<Answer> {
+    const holding = new Holding(this.#options.budget);
+    try {
+      const { inflated } = await readBody(request, holding, MAX_ENTRIES_BYTES);
+      const entries = this.#read(inflated.toString(), grant);
+      const how = url.searchParams.has('restored') ? 'restored' : 'unsure';
+      return await this.#alone(entries[0]!.chainId, () => this.#deliver(entries, how, grant));
+    } finally {
+      holding.release();
+    }
+  }
+
+  /** @throws Refusal 400 naming the first line that is wrong; 403 where it is another tenant's. */
+  #read(text: string, grant: Grant): SealedRecord[] {
+    const entries: SealedRecord[] = [];
+    for (const [i, line] of text.split('\n').entries()) {
+      if (line === '') continue;
+      const read = readLine(line, this.#options.ledgerId);
+      if ('problem' in read) throw new Refusal(400, `line ${i + 1}: ${read.problem}`);
+      const { sealed, record } = read;
+      const before = entries.at(-1);
+      if (before !== undefined && !follows(sealed, before))
+        throw new Refusal(400, `line ${i + 1}: it does not follow the one before it`);
+      if (grant.tenant !== undefined && record.tenant !== undefined && record.tenant !== grant.tenant)
+        throw new Refusal(403, `line ${i + 1}: it is another tenant's`);
+      entries.push(sealed);
+    }
+    if (entries.length === 0) throw new Refusal(400, 'there are no entries');
+    return entries;
+  }
+
+  async #deliver(
+    entries: readonly SealedRecord[],
+    how: 'unsure' | 'restored',
+    grant: Grant,
+  ): Promise<Answer> {
+    const { target } = this.#options;
+    const [{ chainId, seq, prevHash }, last] = [entries[0]!, entries.at(-1)!];
+    if (seq === 0 && prevHash !== ZERO_HASH) throw new Refusal(400, 'a chain begins with zeros');
+    await this.#enrol(chainId, grant);
+    // What is restored may follow what is lost: its journal knows, and its record says so.
+    if (seq > 0 && how === 'unsure') {
+      const stopped = await notStanding(target, { chainId, seq: seq - 1, expected: prevHash });
+      if (stopped !== undefined) return json(409, { stopped });
+    }
+    let added = 0;
+    for (const batch of batchesOf(entries)) {
+      const delivered = await target.deliver(batch, how);
+      added += delivered.added;
+      if (delivered.stopped !== undefined) return json(409, { stopped: delivered.stopped });
+    }
+    const answer: RelayAnswer = { chain_id: chainId, size: last.seq + 1, head: last.recordHash, added };
+    return json(200, answer);
+  }
+
+  /** Durable before the chain's first record is in the database. */
+  async #enrol(chainId: string, grant: Grant): Promise<void> {
+    const { journal } = this.#options;
+    this.#refuseForeign(chainId, grant);
+    const key = keys.relayed(chainId);
+    if (journal.get(key) !== undefined) return;
+    const { subject, tenant } = grant;
+    const enrolled: Enrolled = { subject, ...(tenant === undefined ? {} : { tenant }) };
+    journal.transact((transaction) => transaction.set(key, enrolled));
+    await journal.flush();
+  }
+
+  #refuseForeign(chainId: string, { subject, tenant }: Grant): void {
+    const { journal } = this.#options;
+    const enrolled = journal.get(keys.relayed(chainId)) as Enrolled | undefined;
+    const isOther = enrolled !== undefined && (enrolled.subject !== subject || enrolled.tenant !== tenant);
+    if (isOther || journal.chain?.chainId === chainId)
+      throw new Refusal(403, `chain ${chainId} came under another token`);
+  }
+
+  /** Who may read sees every chain of its tenant; who only sends, its own. */
+  #refuseUnread(chainId: string, grant: Grant): void {
+    const enrolled = this.#options.journal.get(keys.relayed(chainId)) as Enrolled | undefined;
+    if (!grant.rights.has('read') && !grant.rights.has('admin')) this.#refuseForeign(chainId, grant);
+    else if (grant.tenant !== undefined && enrolled?.tenant !== grant.tenant)
+      throw new Refusal(403, `chain ${chainId} is another tenant's`);
+  }
+
+  async #chain({ rest, url, grant }: Call): Promise<Answer> {
+    const chainId = rest;
+    if (!isChainId(chainId)) throw new Refusal(400, 'that is no chain id');
+    this.#refuseUnread(chainId, grant);
+    const { store, target } = this.#options;
+    const { size, head } = await headOf(store, chainId);
+    const asked = url.searchParams.get('seq');
+    if (asked === null) return json(200, { chain_id: chainId, size, head });
+    const seq = Number(asked);
+    if (!Number.isSafeInteger(seq) || seq < 0) throw new Refusal(400, 'seq is a number from 0');
+    return json(200, { chain_id: chainId, size, head, standing: await target.standing(chainId, seq) });
+  }
+
+  async #alone<T>(chainId: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#busy.get(chainId);
+    const mine = (before ?? Promise.resolve()).then(work, work);
+    this.#busy.set(chainId, mine);
+    try {
+      return await mine;
+    } finally {
+      if (this.#busy.get(chainId) === mine) this.#busy.delete(chainId);
+    }
+  }
+}
+
+function follows(entry: SealedRecord, before: SealedRecord): boolean {
+  return (
+    entry.chainId === before.chainId && entry.seq === before.seq + 1 && entry.prevHash === before.recordHash
+  );
+}

@@ -1,0 +1,223 @@
+import { hash, randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { replaceFile } from '../config/durable.ts';
+import type { Layout } from '../config/layout.ts';
+import type { Settings } from '../config/settings.ts';
+import type { SpanledgerError } from '../errors.ts';
+import type { Writer } from '../pipeline.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Store } from '../store/client.ts';
+import type { Host } from '../store/guest.ts';
+import type { Target } from '../target/target.ts';
+import { adminRoutes, type Health } from './admin.ts';
+import { Budget } from './budget.ts';
+import { DeniedReads } from './denied.ts';
+import { Forward } from './forward.ts';
+import { hostRoutes } from './host.ts';
+import { type HttpOptions, HttpServer } from './http.ts';
+import { Intake } from './intake.ts';
+import { type Address, certificatesOf, refuseOpen, textOf } from './listen.ts';
+import { errorFields, type Logger } from './log.ts';
+import { Metrics } from './metrics.ts';
+import { OtlpGrpc } from './otlp-grpc.ts';
+import { otlpRoutes } from './otlp-http.ts';
+import { readingsOf } from './readings.ts';
+import { Relay } from './relay.ts';
+import { Shipper } from './shipper.ts';
+import { Tokens } from './tokens.ts';
+import { understandHere } from './understanding.ts';
+
+export interface SidecarOptions {
+  layout: Layout;
+  ledgerId: string;
+  policy: Policy;
+  store: Store;
+  target: Target;
+  writer: Writer;
+  settings: Settings;
+  otlp: Address;
+  grpc: Address;
+  admin: Address;
+  log: Logger;
+}
+
+/** Where it listens. */
+export interface Listening {
+  otlp: string;
+  grpc: string;
+  admin: string;
+}
+
+/** What is queued for the other backend has so long to leave at the end, in milliseconds. */
+const FORWARD_CLOSE_MS = 5_000;
+
+/**
+ * The sidecar, put together: OTLP over HTTP and gRPC, and the relay, into one journal; the journal to its target;
+ * what is there to be seen of it, to whoever runs it; and the other commands of its directory let in.
+ */
+export class Sidecar {
+  readonly #options: SidecarOptions;
+  readonly #shipper: Shipper;
+  readonly #forward: Forward | undefined;
+  readonly #otlp: HttpServer;
+  readonly #grpc: OtlpGrpc;
+  readonly #admin: HttpServer;
+  readonly #metrics: Metrics;
+  #host: { server: HttpServer; sessions: Store[] } | undefined;
+  #isDraining = false;
+  #broken: (error: SpanledgerError) => void = () => {};
+  /** Resolves with why, should the journal break: then nothing can be acknowledged any more by this process. */
+  readonly broken: Promise<SpanledgerError>;
+
+  /** @throws SpanledgerError `usage_invalid` for an address that would be open, `config_invalid` */
+  constructor(options: SidecarOptions) {
+    const { settings, writer, target, policy, log, otlp, grpc, admin } = options;
+    this.#options = options;
+    this.broken = new Promise((resolve) => {
+      this.#broken = resolve;
+    });
+    const tokens = new Tokens(settings.tokens);
+    for (const [what, address] of Object.entries({
+      'otlp-listen': otlp,
+      'otlp-grpc-listen': grpc,
+      'admin-listen': admin,
+    }))
+      refuseOpen(address, `--${what}`, settings.serve, tokens.areAsked);
+    const certificates = certificatesOf(settings.serve.tls);
+
+    this.#shipper = new Shipper(writer, target, {
+      shipped: ({ again, stopped }) => {
+        if (again > 0)
+          log.warn({ records: again }, 'the store had lost confirmed records; they were sent again');
+        for (const { chainId, kind, seq } of stopped) log.error({ chain_id: chainId, seq }, kind);
+      },
+      failed: (error) => {
+        log.warn(errorFields(error), 'the store does not take records; they wait in the journal');
+        this.#look();
+      },
+    });
+    const { forward } = settings.serve;
+    this.#forward = forward === undefined ? undefined : new Forward(forward);
+    const budget = new Budget(settings.serve.max_held_bytes);
+    const intake = new Intake({
+      writer,
+      understanding: understandHere(policy),
+      wake: () => this.#shipper.wake(),
+    });
+    this.#metrics = new Metrics(
+      readingsOf({ intake, budget, shipper: this.#shipper, forward: this.#forward, journal: writer.journal }),
+    );
+
+    const denied = new DeniedReads(writer);
+    const common: Omit<HttpOptions, 'routes'> = {
+      tokens,
+      certificates,
+      denied: ({ status }, { request, url, grant }) => {
+        const asked = `${request.method} ${url.pathname}`;
+        denied.note({ subject: grant?.subject, asked, status, clientIp: request.socket.remoteAddress });
+        this.#shipper.wake();
+      },
+      answered: (path, status, milliseconds) => {
+        this.#metrics.answered('http', path, status, milliseconds);
+        if (status >= 500) this.#look();
+      },
+      failed: (error, path) => log.error({ path, ...errorFields(error) }, 'a request failed'),
+    };
+    const taking = { intake, budget, forward: this.#forward };
+    const relay = new Relay({
+      ...options,
+      policy: () => policy.document,
+      journal: writer.journal,
+      budget,
+    });
+    this.#otlp = new HttpServer({ ...common, routes: [...otlpRoutes(taking), ...relay.routes] });
+    this.#grpc = new OtlpGrpc({
+      ...taking,
+      tokens,
+      certificates,
+      answered: (path, code, milliseconds) => {
+        this.#metrics.answered('grpc', path, code, milliseconds);
+        if (code !== 0) this.#look();
+      },
+      failed: common.failed!,
+    });
+    const health = () => this.#health();
+    this.#admin = new HttpServer({ ...common, routes: adminRoutes({ metrics: this.#metrics, health }) });
+  }
+
+  /**
+   * Listens everywhere, begins to ship, and leaves `serve.json` for other commands.
+   *
+   * @throws SpanledgerError `config_invalid` where an address is taken.
+   */
+  async start(): Promise<Listening> {
+    const { otlp, grpc, admin, settings, log } = this.#options;
+    const scheme = settings.serve.tls === undefined ? 'http' : 'https';
+    try {
+      await this.#letIn();
+      const listening = {
+        otlp: `${scheme}://${textOf(await this.#otlp.listen(otlp))}`,
+        grpc: textOf(await this.#grpc.listen(grpc)),
+        admin: `${scheme}://${textOf(await this.#admin.listen(admin))}`,
+      };
+      this.#shipper.start();
+      log.info(listening, 'listening');
+      return listening;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Takes nothing new, answers what is under way, sends on what is queued, and lets a shipment come to its end. */
+  async stop(): Promise<void> {
+    this.#isDraining = true;
+    await Promise.all([this.#otlp.close(), this.#grpc.close()]);
+    await this.#forward?.close(FORWARD_CLOSE_MS);
+    await this.#shipper.stop();
+    await this.#admin.close();
+    if (this.#host === undefined) return;
+    rmSync(this.#options.layout.serveFile, { force: true });
+    await this.#host.server.close();
+    for (const session of this.#host.sessions) await session.close();
+  }
+
+  /** A server's other clients need nobody to let them in. */
+  async #letIn(): Promise<void> {
+    const { store, layout, writer } = this.#options;
+    if (store.where !== 'embedded') return;
+    const token = randomBytes(32).toString('base64url');
+    const sessions = [await store.beside(), await store.beside()] as const;
+    await sessions[1].readOnly();
+    const server = new HttpServer({
+      tokens: new Tokens([{ subject: 'serve.json', sha256: hash('sha256', token), rights: ['admin'] }]),
+      routes: hostRoutes({
+        store: sessions[0],
+        readOnly: sessions[1],
+        shipped: () => this.#shipper.shipped(),
+        quarantined: () => writer.journal.quarantined(),
+        verified: (status) => this.#metrics.verified(status),
+      }),
+    });
+    this.#host = { server, sessions: [...sessions] };
+    const address = `http://${textOf(await server.listen({ host: '127.0.0.1', port: 0 }))}`;
+    const host: Host = { address, token, pid: process.pid };
+    replaceFile(layout.serveFile, `${JSON.stringify(host)}\n`);
+  }
+
+  #look(): void {
+    const { refusal } = this.#options.writer.journal;
+    if (refusal?.code === 'journal_broken') this.#broken(refusal);
+  }
+
+  #health(): Health {
+    const { journal } = this.#options.writer;
+    const reason = this.#isDraining ? 'draining' : journal.refusal?.code;
+    return {
+      ready: reason === undefined,
+      ...(reason === undefined ? {} : { reason }),
+      journal: { bytes: journal.bytes, oldest_unshipped_seconds: journal.oldestUnshippedSeconds(Date.now()) },
+      store: { reachable: this.#shipper.counts.failure === undefined },
+    };
+  }
+}

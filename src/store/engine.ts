@@ -1,0 +1,61 @@
+import { Readable } from 'node:stream';
+import { text as textOf } from 'node:stream/consumers';
+import type { ClickHouseClient } from '@clickhouse/client';
+
+export type QueryParameters = { [name: string]: unknown };
+/** Of its answers, those we take as text. */
+export type TextFormat = 'JSONEachRow' | 'TabSeparatedWithNamesAndTypes';
+
+/** What a store asks of a ClickHouse, wherever it runs. Errors are the engine's own. */
+export interface Engine {
+  text(sql: string, format: TextFormat, parameters: QueryParameters): Promise<string>;
+  command(sql: string, parameters: QueryParameters): Promise<void>;
+  /** `sql` ends in its FORMAT; `rows` are the lines of that format. Answers what the engine said: nothing, or why not. */
+  insert(sql: string, rows: string): Promise<string>;
+  /** From now on it changes nothing. There is no way back. */
+  readOnly(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** By the official client: the engine in this process, or a server over HTTP. */
+export class ClientEngine implements Engine {
+  readonly #client: ClickHouseClient;
+  readonly #isEmbedded: boolean;
+  /** Of a server only, where they go with each request. */
+  #settings: { readonly: '2' } | undefined;
+
+  constructor(client: ClickHouseClient, isEmbedded: boolean) {
+    this.#client = client;
+    this.#isEmbedded = isEmbedded;
+  }
+
+  async text(sql: string, format: TextFormat, parameters: QueryParameters): Promise<string> {
+    const request = { query: sql, format: format as 'JSONEachRow', query_params: parameters };
+    const result = await this.#client.query({
+      ...request,
+      ...(this.#settings === undefined ? {} : { clickhouse_settings: this.#settings }),
+    });
+    return result.text();
+  }
+
+  async command(sql: string, parameters: QueryParameters): Promise<void> {
+    await this.#client.command({ query: sql, query_params: parameters });
+  }
+
+  async insert(sql: string, rows: string): Promise<string> {
+    const { stream } = await this.#client.exec({
+      query: sql,
+      values: Readable.from([rows], { objectMode: false }),
+    });
+    return textOf(stream);
+  }
+
+  async readOnly(): Promise<void> {
+    if (this.#isEmbedded) await this.command('SET readonly = 1', {});
+    else this.#settings = { readonly: '2' };
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+}

@@ -1,0 +1,111 @@
+import { isErrorCode, SpanledgerError } from '../errors.ts';
+import type { Engine, QueryParameters, TextFormat } from './engine.ts';
+
+/** Where a running `serve` lets the other commands of its directory in: `<dir>/serve.json`. */
+export interface Host {
+  /** Loopback HTTP. */
+  address: string;
+  token: string;
+  pid: number;
+}
+
+/** What a guest asks its host for: a path each, under its address. */
+export const GUEST_PATHS = {
+  text: '/store/text',
+  command: '/store/command',
+  insert: '/store/insert',
+  ship: '/store/ship',
+  quarantine: '/store/quarantine',
+  verified: '/store/verified',
+} as const;
+
+/** What a guest's text, command or insert is: the rows of an insert follow in further lines. */
+export interface GuestQuery {
+  sql: string;
+  format?: TextFormat;
+  parameters?: QueryParameters;
+  readOnly?: true;
+}
+
+/** The engine of the process that has the directory open, asked over its loopback address. */
+export class GuestEngine implements Engine {
+  readonly #host: Host;
+  #readOnly: { readOnly?: true } = {};
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  text(sql: string, format: TextFormat, parameters: QueryParameters): Promise<string> {
+    return this.#query('text', { sql, format, parameters, ...this.#readOnly });
+  }
+
+  async command(sql: string, parameters: QueryParameters): Promise<void> {
+    await this.#query('command', { sql, parameters, ...this.#readOnly });
+  }
+
+  insert(sql: string, rows: string): Promise<string> {
+    return this.#query('insert', { sql, ...this.#readOnly }, rows);
+  }
+
+  async readOnly(): Promise<void> {
+    this.#readOnly = { readOnly: true };
+  }
+
+  async close(): Promise<void> {}
+
+  #query(what: 'text' | 'command' | 'insert', query: GuestQuery, rows?: string): Promise<string> {
+    const asked = JSON.stringify(query, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+    return askHost(this.#host, what, rows === undefined ? asked : `${asked}\n${rows}`);
+  }
+}
+
+/**
+ * Asks the host, and answers its text.
+ *
+ * @throws SpanledgerError as the host's own work did; `store_unreachable` when it is gone.
+ */
+export async function askHost(
+  { address, token, pid }: Host,
+  what: keyof typeof GUEST_PATHS,
+  body = '',
+): Promise<string> {
+  let answer: Response;
+  let text: string;
+  try {
+    answer = await fetch(address + GUEST_PATHS[what], {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body,
+    });
+    text = await answer.text();
+  } catch (cause) {
+    throw new SpanledgerError(
+      'store_unreachable',
+      `the serving process (${pid}) has the directory and does not answer`,
+      {
+        cause,
+        hint: 'is it just starting or stopping? Try again, or stop it',
+      },
+    );
+  }
+  if (answer.ok) return text;
+  throw errorIn(text);
+}
+
+function errorIn(text: string): SpanledgerError {
+  let error: { code?: unknown; message?: unknown; hint?: unknown } = {};
+  try {
+    error = (JSON.parse(text) as { error: typeof error }).error;
+  } catch {
+    // not ours: told as it came
+  }
+  const { code, message, hint } = error;
+  return new SpanledgerError(
+    isErrorCode(code) ? code : 'store_failed',
+    String(message ?? text).slice(0, 2_000),
+    {
+      ...(typeof hint === 'string' ? { hint } : {}),
+    },
+  );
+}

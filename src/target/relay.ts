@@ -1,0 +1,114 @@
+import type { SealedRecord, StoppedChain } from '../chain/seal.ts';
+import { messageOf, SpanledgerError } from '../errors.ts';
+import type { Batch } from './batch.ts';
+import { lineOf } from './line.ts';
+import type { Delivered, Delivery, Target } from './target.ts';
+
+/** A sidecar's base URL, and the token it knows this app by. */
+export interface RelayOptions {
+  endpoint: string;
+  token?: string | undefined;
+}
+
+/** What a relay answers to entries. */
+export interface RelayAnswer {
+  chain_id: string;
+  size: number;
+  head: string;
+  added: number;
+}
+
+/** Entries of one request come to so many bytes, or are one. */
+const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
+const TIMEOUT_MS = 60_000;
+
+/** A sidecar as the target of a journal: it has the database, and keeps nothing of its own. */
+export class RelayTarget implements Target {
+  readonly #base: string;
+  readonly #headers: { [name: string]: string };
+
+  constructor({ endpoint, token }: RelayOptions) {
+    this.#base = endpoint.replace(/\/$/, '');
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  }
+
+  async standing(chainId: string, seq: number): Promise<string[]> {
+    const { body } = await this.#ask(`/v1/chains/${encodeURIComponent(chainId)}?seq=${seq}`);
+    return (body as { standing: string[] }).standing;
+  }
+
+  async deliver(batch: Batch, how: Delivery): Promise<Delivered> {
+    let added = 0;
+    for (const lines of requestsOf(batch)) {
+      const { status, body } = await this.#ask(
+        `/v1/entries${how === 'restored' ? '?restored=1' : ''}`,
+        lines,
+      );
+      if (status === 409) return { added, stopped: (body as { stopped: StoppedChain }).stopped };
+      added += (body as RelayAnswer).added;
+    }
+    return { added };
+  }
+
+  /** An answer that is a success or a conflict; GET without lines, else POST. */
+  async #ask(path: string, lines?: string): Promise<{ status: number; body: unknown }> {
+    let status: number;
+    let text: string;
+    try {
+      const answer = await fetch(this.#base + path, {
+        method: lines === undefined ? 'GET' : 'POST',
+        headers: {
+          ...this.#headers,
+          ...(lines === undefined ? {} : { 'content-type': 'application/x-ndjson' }),
+        },
+        ...(lines === undefined ? {} : { body: lines }),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+        redirect: 'error',
+      });
+      status = answer.status;
+      text = await answer.text();
+    } catch (cause) {
+      throw new SpanledgerError('store_unreachable', `the relay at ${this.#base}: ${reasonOf(cause)}`, {
+        cause,
+        hint: 'is the sidecar up, and is SPANLEDGER_ENDPOINT its address?',
+      });
+    }
+    if (status === 200 || status === 409) {
+      try {
+        return { status, body: JSON.parse(text) };
+      } catch {
+        // told below
+      }
+    }
+    throw refused(this.#base, status, text);
+  }
+}
+
+function* requestsOf(batch: Batch): Generator<string> {
+  let lines = '';
+  for (const record of batch as readonly SealedRecord[]) {
+    const line = lineOf(record);
+    if (lines !== '' && lines.length + line.length > MAX_REQUEST_BYTES) {
+      yield lines;
+      lines = '';
+    }
+    lines += line;
+  }
+  yield lines;
+}
+
+function refused(base: string, status: number, text: string): SpanledgerError {
+  const message = `the relay at ${base} answered ${status}: ${text.slice(0, 500)}`;
+  if (status === 429 || status >= 500) return new SpanledgerError('store_unreachable', message);
+  const hint =
+    status === 401 || status === 403
+      ? 'is its token right, with the right `ingest`, and of this tenant?'
+      : 'do both have the same ledger id?';
+  return new SpanledgerError('relay_refused', message, { hint });
+}
+
+/** `fetch` says only that it failed; why is in the cause. */
+function reasonOf(error: unknown): string {
+  const { cause } = error as { cause?: unknown };
+  return messageOf(cause ?? error);
+}
