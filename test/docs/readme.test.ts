@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { spanledger } from '../support/cli.ts';
+import { serve } from '../support/serve.ts';
 
 const README = readFileSync('README.md', 'utf8');
 const scripts = (JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { [name: string]: string } })
@@ -38,18 +39,30 @@ describe('README.md', () => {
     execFileSync(process.execPath, ['app.mjs'], { cwd: folder });
   });
 
-  it.each(commands.filter((command) => command.startsWith('spanledger')))('%s', async (command) => {
-    const args = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2]!).slice(1);
-    const ran = await spanledger(
-      args.map((arg) => (arg === 'traces.json' ? join(folder, arg) : arg)),
-      {
-        env: { SPANLEDGER_DIR: join(folder, '.spanledger') },
-      },
-    );
-    expect(ran.stderr).toBe('');
-    expect(ran.code).toBe(0);
-    expect(ran.stdout).not.toBe('');
+  const isServe = (command: string) => command.startsWith('spanledger serve');
+
+  it.each(commands.filter(isServe))('%s', async (command) => {
+    const serving = await serve(join(folder, '.spanledger'), command.split(' ').slice(2));
+    expect((await fetch(`${serving.admin}/readyz`)).status).toBe(200);
+    expect(await serving.stop('SIGTERM')).toBe(0);
   });
+
+  it.each(commands.filter((command) => command.startsWith('spanledger') && !isServe(command)))(
+    '%s',
+    async (command) => {
+      const args = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2]!).slice(1);
+      const ran = await spanledger(
+        args.map((arg) => (arg === 'traces.json' ? join(folder, arg) : arg)),
+        {
+          env: { SPANLEDGER_DIR: join(folder, '.spanledger') },
+        },
+      );
+      // A token is for the terminal, what to do with it for whoever reads there.
+      if (args[0] !== 'token') expect(ran.stderr).toBe('');
+      expect(ran.code).toBe(0);
+      expect(ran.stdout).not.toBe('');
+    },
+  );
 
   it('shows what the timeline says of the refund', async () => {
     const ran = await spanledger(['timeline', 'conv-1', '--dir', join(folder, '.spanledger')]);

@@ -1,33 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Verification } from '../../src/verify/findings.ts';
 import { GOLDEN_SETS, goldenCapture } from '../support/captures.ts';
 import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
+import { serve } from '../support/serve.ts';
 
 const CAPTURES = 'test/golden/captures';
-const ANYWHERE = ['otlp', 'otlp-grpc', 'admin'].flatMap((each) => [`--${each}-listen`, '127.0.0.1:0']);
-
-/** A sidecar on a free port, and how it was told to be ready. */
-async function serve(dir: string): Promise<{ otlp: string; process: ChildProcess }> {
-  const child = spawn(
-    process.execPath,
-    ['dist/src/cli/main.js', 'serve', '--json', '--dir', dir, ...ANYWHERE],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let stderr = '';
-  child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
-  const [line] = (await Promise.race([
-    once(createInterface({ input: child.stdout }), 'line'),
-    once(child, 'exit').then(() => Promise.reject(new Error(`serve ended: ${stderr}`))),
-  ])) as [string];
-  const { ready, otlp } = JSON.parse(line) as { ready: boolean; otlp: string };
-  expect(ready).toBe(true);
-  return { otlp, process: child };
-}
 
 /** Sends again until it is acknowledged, as every exporter does. */
 async function deliver(to: () => string, path: string, body: Buffer): Promise<void> {
@@ -69,15 +47,11 @@ describe('spanledger serve', () => {
     const all = Promise.all(Array.from({ length: 8 }, (_, i) => sender(i)));
     for (const after of [60, 160, 300]) {
       while (delivered < after) await new Promise((resolve) => setTimeout(resolve, 5));
-      const gone = once(running.process, 'exit');
-      running.process.kill('SIGKILL');
-      await gone;
+      await running.stop('SIGKILL');
       running = await serve(dir);
     }
     await all;
-    const gone = once(running.process, 'exit');
-    running.process.kill('SIGTERM');
-    expect(await gone).toEqual([0, null]);
+    expect(await running.stop('SIGTERM')).toBe(0);
 
     const once_ = temporaryFolder();
     const files = GOLDEN_SETS.flatMap((set) => {
