@@ -46,9 +46,14 @@ export function writerIn(journal: Journal, clock: Clock = systemClock): Writer {
   return new Writer({ journal, policy: POLICY, ledgerId: LEDGER_ID, clock, writer: 'test', version: '0' });
 }
 
-/** The embedded engine on a directory, with its schema. */
+/**
+ * The embedded engine on a directory, with its schema; where CLICKHOUSE_URL names a server, its database
+ * `spanledger` made anew.
+ */
 export async function openStore(dir: string): Promise<Store> {
-  const store = await Store.embedded(layoutOf(dir));
+  const url = process.env.CLICKHOUSE_URL;
+  const store = url === undefined ? await Store.embedded(layoutOf(dir)) : Store.server(url);
+  if (url !== undefined) await store.command('DROP DATABASE IF EXISTS spanledger SYNC');
   await migrate(store);
   return store;
 }
