@@ -1,10 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import shared from './vitest.config.ts';
 
-if (process.env.CLICKHOUSE_URL === undefined)
-  throw new Error('CLICKHOUSE_URL names no server; its database `spanledger` is dropped and made anew');
-
-/** The store's tests, against a server instead of the embedded engine, and one after the other. */
+/** The store's tests, against the server that CLICKHOUSE_URL names instead of the embedded engine. */
 export default defineConfig({
   test: {
     ...shared.test,
@@ -14,6 +11,8 @@ export default defineConfig({
       'test/verify/{columns,engines-agree,large}.test.ts',
       'test/report/*.test.ts',
     ],
+    globalSetup: ['test/support/clickhouse-url.ts', 'test/support/build.ts'],
+    // They share one database.
     fileParallelism: false,
   },
 });
