@@ -195,6 +195,7 @@ export class Remembered {
     await log.flush();
     const refreshed = [...this.#refreshed];
     const puts = [...refreshed, ...due.map(([key, { value }]): [string, unknown] => [key, value])];
+    if (puts.length >= APPLY_KEYS && !this.#endsGeneration(puts)) puts.sort(([a], [b]) => (a < b ? -1 : 1));
     await this.#durably(async () => {
       await this.#inSlices(puts, ([key, value]) => this.#put(key, value, now));
       for (const space of Object.keys(SPACES)) this.#age(space, now);
@@ -327,6 +328,19 @@ export class Remembered {
     generation.number += 1;
     generation.since = now;
     generation.keys = 0;
+  }
+
+  /**
+   * Whether a space fills up on the way: then the oldest keys must go first. Else many are written in LMDB's own
+   * order, so that each slice lies in few of its pages: every page touched is copied, written and synced.
+   */
+  #endsGeneration(puts: readonly (readonly [string, unknown])[]): boolean {
+    const keys = new Map<string, number>();
+    for (const [key] of puts) {
+      const { space } = split(key);
+      keys.set(space, (keys.get(space) ?? this.#generation(space).keys) + 1);
+    }
+    return [...keys].some(([space, count]) => count > (SPACES[space] ?? FOR_EVER).keys / 2);
   }
 
   #outlived(space: string, present: number, limit: number): string[] {
