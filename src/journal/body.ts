@@ -13,8 +13,8 @@ type RecordLine = [seq: number, expiresAt: number, retentionClass: string, recor
  * payloads' bytes one after another.
  */
 export function encodeBody({ records, writes }: Change): Buffer {
-  const payloads = records.map((record) => Buffer.from(record.payload));
-  const head = JSON.stringify({
+  const sizes = records.map((record) => Buffer.byteLength(record.payload));
+  const head = `${JSON.stringify({
     c: records[0]?.chainId,
     p: records[0]?.prevHash,
     r: records.map(
@@ -23,31 +23,54 @@ export function encodeBody({ records, writes }: Change): Buffer {
         record.expiresAt,
         record.retentionClass,
         record.recordHash,
-        payloads[i]!.length,
+        sizes[i]!,
       ],
     ),
     w: writes,
-  });
-  return Buffer.concat([Buffer.from(`${head}\n`), ...payloads]);
+  })}\n`;
+  const headBytes = Buffer.byteLength(head);
+  const body = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + size, headBytes));
+  body.write(head);
+  let offset = headBytes;
+  for (const [i, { payload }] of records.entries()) {
+    body.write(payload, offset);
+    offset += sizes[i]!;
+  }
+  return body;
 }
 
 /** Only what the log gave back whole is decoded, so the body is as it was written. */
 export function decodeBody(body: Buffer): Change {
-  const end = body.indexOf(0x0a);
-  const { c, p, r, w } = JSON.parse(body.toString('utf8', 0, end)) as {
-    c?: string;
-    p?: string;
-    r: RecordLine[];
-    w: Change['writes'];
-  };
-  let offset = end + 1;
+  const end = body.indexOf(LINE_FEED);
+  const head = JSON.parse(body.toString('utf8', 0, end)) as Head & { w: Change['writes'] };
+  return { records: recordsIn(body, head, end + 1), writes: head.w };
+}
+
+/** The records alone: what is to be shipped is read again, and what was remembered with it mostly is not. */
+export function decodeRecords(body: Buffer): SealedRecord[] {
+  const end = body.indexOf(LINE_FEED);
+  // No JSON text has an unescaped quote in it, so these bytes stand only where the writes begin.
+  const writes = body.subarray(0, end).indexOf('],"w":');
+  const head = JSON.parse(`${body.toString('utf8', 0, writes)}]}`) as Head;
+  return recordsIn(body, head, end + 1);
+}
+
+const LINE_FEED = 0x0a;
+
+interface Head {
+  c?: string;
+  p?: string;
+  r: RecordLine[];
+}
+
+function recordsIn(body: Buffer, { c, p, r }: Head, start: number): SealedRecord[] {
+  let offset = start;
   let prevHash = p ?? '';
-  const records = r.map(([seq, expiresAt, retentionClass, recordHash, bytes]): SealedRecord => {
+  return r.map(([seq, expiresAt, retentionClass, recordHash, bytes]): SealedRecord => {
     const payload = body.toString('utf8', offset, offset + bytes);
     const record = { chainId: c!, seq, expiresAt, retentionClass, prevHash, recordHash, payload };
     offset += bytes;
     prevHash = recordHash;
     return record;
   });
-  return { records, writes: w };
 }

@@ -5,7 +5,7 @@ import type { ChainHead, SealedRecord } from '../chain/seal.ts';
 import { makeDirectory } from '../config/durable.ts';
 import { isSpanledgerError, SpanledgerError } from '../errors.ts';
 import type { Memory } from '../record/memory.ts';
-import { type Change, decodeBody, encodeBody } from './body.ts';
+import { type Change, decodeBody, decodeRecords, encodeBody } from './body.ts';
 import { FileLock } from './lock.ts';
 import { Log, SEGMENT_BYTES } from './log.ts';
 import { Remembered } from './remembered.ts';
@@ -230,7 +230,7 @@ export class Journal {
     const from = this.shipped;
     for (const frame of this.#log.read(from.lsn)) {
       if (frame.lsn > this.#log.durable) return;
-      const { records } = decodeBody(frame.body);
+      const records = decodeRecords(frame.body);
       const skip = frame.lsn === from.lsn ? from.records : 0;
       for (const [i, record] of records.entries()) {
         if (i < skip) continue;
@@ -267,7 +267,7 @@ export class Journal {
     const to = this.shipped;
     for (const frame of this.#log.read(this.#log.first)) {
       if (frame.lsn > to.lsn) return;
-      const { records } = decodeBody(frame.body);
+      const records = decodeRecords(frame.body);
       yield* frame.lsn === to.lsn ? records.slice(0, to.records) : records;
     }
   }
