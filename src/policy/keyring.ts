@@ -1,4 +1,5 @@
-import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
+import { HmacKey } from './hmac.ts';
 
 /** The secret every pseudonym and keyed digest of a deployment comes from. */
 export interface MasterKey {
@@ -23,7 +24,7 @@ const TAG_BYTES = 16;
 export class Keyring {
   readonly #master: MasterKey;
   readonly #prefix: string;
-  readonly #keys = new Map<string, Map<string, KeyObject>>();
+  readonly #keys = new Map<string, Map<string, HmacKey>>();
   readonly #pseudonyms = new Map<string, string>();
 
   constructor(master: MasterKey) {
@@ -33,8 +34,7 @@ export class Keyring {
 
   /** `hmac:<key id>:<tag>`, tag the first 16 bytes of the HMAC in base64url: equal for equal text. */
   digest(tenant: string, kind: string, text: string | Uint8Array): string {
-    const mac = createHmac('sha256', this.#key(tenant, kind)).update(text).digest();
-    return this.#prefix + mac.toString('base64url', 0, TAG_BYTES);
+    return this.#prefix + this.#key(tenant, kind).tag(text, TAG_BYTES);
   }
 
   /** The pseudonym of a person's datum: as `digest`, after normalising, so that spellings of one value agree. */
@@ -51,7 +51,7 @@ export class Keyring {
     return pseudonym;
   }
 
-  #key(tenant: string, kind: string): KeyObject {
+  #key(tenant: string, kind: string): HmacKey {
     let kinds = this.#keys.get(tenant);
     if (kinds === undefined) {
       kinds = new Map();
@@ -62,7 +62,7 @@ export class Keyring {
     if (key === undefined) {
       const info = `spanledger/${tenant}/${kind}`;
       const bytes = hkdfSync('sha256', this.#master.secret, new Uint8Array(0), info, 32);
-      key = createSecretKey(new Uint8Array(bytes));
+      key = new HmacKey(new Uint8Array(bytes));
       kinds.set(kind, key);
     }
     return key;

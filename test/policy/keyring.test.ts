@@ -38,6 +38,16 @@ describe('a keyed digest', () => {
     );
   });
 
+  it('is the same of texts too long for the room that is kept for them', () => {
+    for (const length of [21_845, 21_846, 65_536, 65_537, 300_000]) {
+      for (const text of ['x'.repeat(length), '€'.repeat(length), Buffer.alloc(length, 0xc3)]) {
+        const digest = keyring().digest('default', 'x', text);
+        const tag = hmac(hkdf(SECRET, 'spanledger/default/x'), text).subarray(0, 16).toString('base64url');
+        expect(digest).toBe(`hmac:k1:${tag}`);
+      }
+    }
+  });
+
   it('is a constant of the format', () => {
     expect(keyring().digest('default', 'arguments', '{"patient_id":"P-1042"}')).toBe(
       'hmac:k1:gjpJy57_JC01J-F7X_QaUw',
