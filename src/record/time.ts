@@ -5,14 +5,27 @@
 
 /** @param microseconds since the Unix epoch. Six decimals. */
 export function fromMicroseconds(microseconds: number): string {
-  const milliseconds = Math.floor(microseconds / 1000);
-  const rest = microseconds - milliseconds * 1000;
-  return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(rest).padStart(3, '0')}Z`;
+  const seconds = Math.floor(microseconds / 1e6);
+  return `${toTheSecond(seconds)}.${String(microseconds - seconds * 1e6).padStart(6, '0')}Z`;
 }
 
 /** @param nanoseconds since the Unix epoch, any unsigned 64-bit value (up to the year 2554). Nine decimals. */
 export function fromNanoseconds(nanoseconds: bigint): string {
-  const milliseconds = Number(nanoseconds / 1_000_000n);
-  const rest = Number(nanoseconds % 1_000_000n);
-  return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(rest).padStart(6, '0')}Z`;
+  const seconds = nanoseconds / 1_000_000_000n;
+  const rest = Number(nanoseconds - seconds * 1_000_000_000n);
+  return `${toTheSecond(Number(seconds))}.${String(rest).padStart(9, '0')}Z`;
+}
+
+/** What happens close together is told in the same second: of a few, the text is kept at hand. */
+const AT_HAND = 16;
+const known = Array.from({ length: AT_HAND }, () => ({ seconds: Number.NaN, text: '' }));
+
+function toTheSecond(seconds: number): string {
+  // A time before 1970 has no place of its own, and shares the first.
+  const place = known[seconds % AT_HAND] ?? known[0]!;
+  if (place.seconds !== seconds) {
+    place.text = new Date(seconds * 1000).toISOString().slice(0, -'.000Z'.length);
+    place.seconds = seconds;
+  }
+  return place.text;
 }
