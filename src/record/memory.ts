@@ -50,7 +50,9 @@ export interface AskedMemory {
 }
 
 /** Ids come from outside and may hold anything: they are escaped, so that no two keys can be one. */
-const part = (text: string | number) => encodeURIComponent(String(text).toWellFormed());
+const part = (text: string) => (PLAIN.test(text) ? text : encodeURIComponent(text.toWellFormed()));
+/** Escaped it is the same. */
+const PLAIN = /^[\w.-]*$/;
 
 /** The keys of spans, which a lineage knows too. */
 export const isSpanKey = (key: string) => key.startsWith('span|');
