@@ -39,6 +39,24 @@ const CHAIN = 'state|chain';
 const SHIPPED = 'state|shipped';
 export const BATCH = 'state|batch';
 
+/** Memory as a transaction finds it: nothing else changes it meanwhile, so that each key is looked up once. */
+class Found implements Pick<Memory, 'get'> {
+  readonly #base: Pick<Memory, 'get'>;
+  readonly #values = new Map<string, unknown>();
+
+  constructor(base: Pick<Memory, 'get'>) {
+    this.#base = base;
+  }
+
+  get(key: string): unknown {
+    const known = this.#values.get(key);
+    if (known !== undefined || this.#values.has(key)) return known;
+    const value = this.#base.get(key);
+    this.#values.set(key, value);
+    return value;
+  }
+}
+
 /** The one transaction: sees its own writes, and commits them with its records or not at all. */
 export class Transaction implements Memory {
   readonly records: SealedRecord[] = [];
@@ -50,7 +68,8 @@ export class Transaction implements Memory {
   }
 
   get(key: string): unknown {
-    return this.#writes.has(key) ? this.#writes.get(key) : this.#base.get(key);
+    const written = this.#writes.get(key);
+    return written !== undefined || this.#writes.has(key) ? written : this.#base.get(key);
   }
 
   set(key: string, value: unknown): void {
@@ -158,7 +177,7 @@ export class Journal {
    */
   transact<T>(work: (transaction: Transaction) => T): T {
     if (this.#remembered.refusal !== undefined) throw this.#remembered.refusal;
-    const transaction = new Transaction(this.#remembered);
+    const transaction = new Transaction(new Found(this.#remembered));
     const result = work(transaction);
     const { change } = transaction;
     if (change.records.length === 0 && change.writes.length === 0) return result;
