@@ -441,22 +441,24 @@ function predecessor(last: ChainState, journal: Journal): { chain_id: string; si
   };
 }
 
-/** The spans of one batch, so that an ancestor is known in whatever order they came. */
+/** The spans of one batch, so that an ancestor is known in whatever order they came. Of two the last stands. */
 function lineageOf(batch: readonly Understood[]): Lineage {
-  const lineage = new Map<string, SpanMemory>();
+  const spans = new Map<string, Facts | SpanMemory>();
   for (const each of batch) {
     if (each.what === 'activity') {
       const { tenant, trace } = each.facts;
-      lineage.set(
-        keys.span(tenant, trace.trace_id, trace.span_id),
-        spanMemory(undefined, each.facts, undefined),
-      );
+      spans.set(keys.span(tenant, trace.trace_id, trace.span_id), each.facts);
     } else if (each.what === 'not_agent') {
       const { tenant, traceId, spanId, memory } = each.parent;
-      lineage.set(keys.span(tenant, traceId, spanId), memory);
+      spans.set(keys.span(tenant, traceId, spanId), memory);
     }
   }
-  return lineage;
+  return {
+    get: (key) => {
+      const found = spans.get(key);
+      return found !== undefined && 'digest' in found ? spanMemory(undefined, found, undefined) : found;
+    },
+  };
 }
 
 function isZero(id: string): boolean {
