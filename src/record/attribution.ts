@@ -7,14 +7,14 @@ import { TRIGGERS, type Trigger } from './record.ts';
 /** Whom a span is about, and why; empty when it does not say. */
 export function attributionOf(reading: Reading, clean: Cleaner): Attribution {
   const user = present({
+    client_ip: clean.said(reading.clientIp),
     id: clean.id(reading.userId),
     role: clean.said(reading.userRole),
-    client_ip: clean.said(reading.clientIp),
     user_agent: clean.said(reading.userAgent),
   });
   const agent = present({
-    name: clean.said(reading.agentName),
     id: clean.id(reading.agentId),
+    name: clean.said(reading.agentName),
     version: clean.said(reading.agentVersion),
   });
   const declared = reading.trigger === undefined ? undefined : triggerOf(reading.trigger);

@@ -10,7 +10,44 @@ export class NotCanonical extends Error {}
 
 /** @throws NotCanonical for undefined, functions, symbols, bigint, NaN, infinities, lone surrogates, holes, exotic objects or too deep values. */
 export function canonicalJson(value: unknown, maxDepth = MAX_DEPTH): string {
+  if (isInOrder(value, maxDepth)) {
+    const text = JSON.stringify(value);
+    // A lone surrogate, or words that look like one: the writer below tells them apart.
+    if (!text.includes('\\ud')) return text;
+  }
   return write(value, maxDepth);
+}
+
+/** Whether `JSON.stringify`, which is the quicker of the two, writes this as RFC 8785 asks. */
+function isInOrder(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true;
+    case 'number':
+      return Number.isFinite(value);
+    case 'object':
+      if (value === null) return true;
+      if (depth <= 0) return false;
+      return Array.isArray(value) ? isListInOrder(value, depth - 1) : isObjectInOrder(value, depth - 1);
+    default:
+      return false;
+  }
+}
+
+function isListInOrder(list: readonly unknown[], depth: number): boolean {
+  for (let i = 0; i < list.length; i++) if (!isInOrder(list[i], depth)) return false;
+  return true;
+}
+
+function isObjectInOrder(object: object, depth: number): boolean {
+  if (!isPlain(object)) return false;
+  let before = '';
+  for (const key in object) {
+    if (key < before || !isInOrder((object as Record<string, unknown>)[key], depth)) return false;
+    before = key;
+  }
+  return true;
 }
 
 function write(value: unknown, depth: number): string {
@@ -41,9 +78,7 @@ function writeList(list: unknown[], depth: number): string {
 }
 
 function writeObject(object: object, depth: number): string {
-  const prototype: unknown = Object.getPrototypeOf(object);
-  if (prototype !== Object.prototype && prototype !== null)
-    throw new NotCanonical('an object that is not plain');
+  if (!isPlain(object)) throw new NotCanonical('an object that is not plain');
   const members = object as Record<string, unknown>;
   const keys = Object.keys(members);
   // biome-ignore lint/suspicious/useArraySortCompare: UTF-16 code units are the order RFC 8785 asks for
@@ -54,6 +89,11 @@ function writeObject(object: object, depth: number): string {
     text += `${quote(keys[i]!)}:${write(members[keys[i]!], depth)}`;
   }
   return `${text}}`;
+}
+
+function isPlain(object: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(object);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** JavaScript compares strings by UTF-16 code units, which is the order RFC 8785 asks for. */

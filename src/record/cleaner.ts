@@ -72,12 +72,12 @@ export class Cleaner {
   outcome({ status, errorType, errorMessage }: Ending): NonNullable<AuditRecord['outcome']> {
     const message = errorMessage === undefined ? undefined : this.text(errorMessage);
     return present({
-      status,
-      error_type: errorType === undefined ? undefined : this.policy.redactor.scan(errorType, MAX_TYPE_LENGTH),
       error_message:
         message !== undefined && message.length > MAX_ERROR_LENGTH
           ? `${message.slice(0, MAX_ERROR_LENGTH)}…`
           : message,
+      error_type: errorType === undefined ? undefined : this.policy.redactor.scan(errorType, MAX_TYPE_LENGTH),
+      status,
     });
   }
 }

@@ -69,12 +69,12 @@ export class Drafts {
 
   agent(): AuditRecord['actor'] {
     const { agent } = this.#who;
-    return { type: 'agent', id: agent?.name ?? agent?.id ?? this.#facts.source.service ?? 'unknown' };
+    return { id: agent?.name ?? agent?.id ?? this.#facts.source.service ?? 'unknown', type: 'agent' };
   }
 
   userOrAgent(): AuditRecord['actor'] {
     const id = this.#who.user?.id;
-    return id === undefined ? this.agent() : { type: 'user', id };
+    return id === undefined ? this.agent() : { id, type: 'user' };
   }
 
   #details(said: Said): RecordDraft['details'] | undefined {

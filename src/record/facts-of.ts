@@ -15,23 +15,26 @@ import { toolFacts } from './tool-facts.ts';
 export const DEFAULT_TENANT = 'default';
 const MAX_TENANT_LENGTH = 128;
 
-/** What of an agent's span may be kept. Pure: the same span, policy and key give the same facts. */
+/**
+ * What of an agent's span may be kept. Pure: the same span, policy and key give the same facts. What goes into
+ * records as it is has its members in canonical order, here and in what this calls: sealing is quicker then.
+ */
 export function factsOf(span: Span, activity: Activity, policy: Policy, phase: Facts['phase']): Facts {
   const tenant = tenantOf(activity, policy);
   const clean = new Cleaner(policy, tenant);
   const ended = phase === 'end' ? durationOf(span) : {};
-  const outcome = { ...clean.outcome(endingOf(span, activity)), ...ended };
+  const outcome = { ...ended, ...clean.outcome(endingOf(span, activity)) };
   return present<Facts>({
     kind: activity.kind,
     phase,
     digest: clean.digest('span', spanText(span)),
     tenant,
-    trace: present({ trace_id: span.traceId, span_id: span.spanId, parent_span_id: span.parentSpanId }),
+    trace: present({ parent_span_id: span.parentSpanId, span_id: span.spanId, trace_id: span.traceId }),
     source: present({
-      service: clean.said(stringAttribute(span.resource, 'service.name')),
+      dialect: activity.dialect,
       instance: clean.said(stringAttribute(span.resource, 'service.instance.id')),
       scope: clean.said(span.scope.name || undefined),
-      dialect: activity.dialect,
+      service: clean.said(stringAttribute(span.resource, 'service.name')),
     }),
     startedAt: fromNanoseconds(span.startTimeUnixNano),
     endedAt: fromNanoseconds(span.endTimeUnixNano === 0n ? span.startTimeUnixNano : span.endTimeUnixNano),
@@ -70,9 +73,9 @@ function declaredResource(activity: Activity, clean: Cleaner): AuditRecord['reso
   const { resourceType: type, resourceId: id, subjectId } = activity;
   if (type === undefined && id === undefined && subjectId === undefined) return undefined;
   return present({
-    type: clean.said(type),
     id: id === undefined ? undefined : clean.text(id),
     subject: clean.subject(subjectId),
+    type: clean.said(type),
   });
 }
 

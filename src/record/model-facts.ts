@@ -1,4 +1,4 @@
-import type { Activity, Message } from '../genai/activity.ts';
+import type { Activity, Message, Usage } from '../genai/activity.ts';
 import { lastAnswer, newToolResults, userMessages } from '../genai/messages.ts';
 import { present } from '../genai/values.ts';
 import type { Cleaner } from './cleaner.ts';
@@ -20,12 +20,12 @@ export function modelFacts(activity: Activity, clean: Cleaner): ModelFacts {
     .filter(Boolean)
     .join('\n');
   const content = present<NonNullable<AuditRecord['content']>>({
-    prompt: input.length > 0 ? clean.content('prompt', inputText(input)) : undefined,
     answer: answer === '' ? undefined : clean.content('answer', answer),
+    prompt: input.length > 0 ? clean.content('prompt', inputText(input)) : undefined,
   });
   return present<ModelFacts>({
     names: modelNames(activity, clean),
-    usage: activity.usage && { ...activity.usage },
+    usage: activity.usage && usageOf(activity.usage),
     finishReasons: activity.finishReasons?.slice(0, MAX_REASONS).map((reason) => clean.said(reason)),
     promptDigest:
       systemInstructions === undefined ? undefined : clean.digest('instructions', systemInstructions),
@@ -34,15 +34,25 @@ export function modelFacts(activity: Activity, clean: Cleaner): ModelFacts {
       .flatMap((each) => each.toolCalls)
       .map((call) =>
         present({
+          arguments_digest: clean.argumentsDigest(call.arguments),
           id: call.id === undefined || isIndex(call.id, call.name) ? undefined : clean.id(call.id),
           name: clean.said(call.name),
-          arguments_digest: clean.argumentsDigest(call.arguments),
         }),
       ),
     turn: written.length > 0 ? written.length : undefined,
     userMessage:
       last !== undefined && last === written.at(-1) ? clean.content('message', last.text) : undefined,
     reported: newToolResults(input).map((answer) => reportedTool(answer, askingPrompt, clean)),
+  });
+}
+
+function usageOf(usage: Usage): { [kind: string]: number } {
+  return present({
+    cache_creation_input_tokens: usage.cache_creation_input_tokens,
+    cache_read_input_tokens: usage.cache_read_input_tokens,
+    input_tokens: usage.input_tokens,
+    output_tokens: usage.output_tokens,
+    reasoning_output_tokens: usage.reasoning_output_tokens,
   });
 }
 

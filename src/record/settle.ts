@@ -109,11 +109,11 @@ class Settlement {
       resource: resources.first,
       outcome,
       details: {
+        answers: tool.answers?.prompt,
         arguments_digest: tool.argumentsDigest,
         incomplete: tool.truncated ? true : undefined,
-        unclassified: tool.unclassified ? true : undefined,
-        answers: tool.answers?.prompt,
         position: tool.answers?.position,
+        unclassified: tool.unclassified ? true : undefined,
       },
     });
     if (phase === 'intent' || recorded.evidence !== 'executed') return;
@@ -161,10 +161,10 @@ class Settlement {
       first_sight: firstSight ? true : undefined,
       details: {
         content_of: isContent ? this.#facts.trace.span_id : undefined,
-        response_length: model.content?.answer?.size,
-        tools_used: tools.length > 0 ? tools : undefined,
         finish_reasons: model.finishReasons,
         prompt_digest: model.promptDigest,
+        response_length: model.content?.answer?.size,
+        tools_used: tools.length > 0 ? tools : undefined,
       },
     });
   }

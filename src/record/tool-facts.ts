@@ -31,12 +31,12 @@ export function toolFacts(
   const result = toolResult === undefined ? {} : summariseResult(toolResult, redactor, context);
   return present<ToolFacts>({
     recorded: present<RecordedTool>({
-      name,
-      type: clean.said(call.toolType),
-      call_id: clean.id(callId(call)),
       arguments: isUnnamed(toolArguments) ? undefined : args?.value,
-      result: Object.keys(result).length > 0 ? result : undefined,
+      call_id: clean.id(callId(call)),
       evidence,
+      name,
+      result: Object.keys(result).length > 0 ? result : undefined,
+      type: clean.said(call.toolType),
     }),
     argumentsDigest: clean.argumentsDigest(toolArguments),
     classification: known.classification,
