@@ -22,6 +22,7 @@ const EXIT_CODES = {
   journal_broken: 3,
   journal_corrupt: 3,
   relay_refused: 3,
+  understanding_unavailable: 3,
 } as const;
 
 export type ErrorCode = keyof typeof EXIT_CODES;

@@ -18,7 +18,8 @@ import { migrate } from '../../src/store/migrate.ts';
 import { StoreTarget } from '../../src/store/target.ts';
 
 export const LEDGER_ID = '0c5d3a4e-6f1b-4c2d-9e8f-7a6b5c4d3e2f';
-export const POLICY = compilePolicy({ id: 'k1', secret: Buffer.alloc(32, 7) });
+export const MASTER = { id: 'k1', secret: Buffer.alloc(32, 7) };
+export const POLICY = compilePolicy(MASTER);
 
 /** A folder that is gone when the file's tests are. */
 export function fileFolder(parent = tmpdir()): string {
