@@ -32,11 +32,12 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
     try {
       const writer = ledger.writer(journal, 'serve');
       const { deployment, policy, store, target } = ledger;
-      const { layout, ledgerId } = deployment;
+      const { layout, ledgerId, master } = deployment;
       const sidecar = new Sidecar({
         layout,
         ledgerId,
         policy,
+        master,
         store,
         target,
         writer,

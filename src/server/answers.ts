@@ -1,4 +1,4 @@
-import { SpanledgerError } from '../errors.ts';
+import { type ErrorCode, SpanledgerError } from '../errors.ts';
 
 /** The two encodings of OTLP/HTTP. An answer comes in the request's own. */
 export type Encoding = 'protobuf' | 'json';
@@ -106,11 +106,22 @@ const RPC_CODES = {
   503: 14,
 } as const;
 
+/** What passes by itself, or with a new process: so many seconds until the next try makes sense. */
+const RETRY_AFTER: { [C in ErrorCode]?: number } = {
+  journal_full: 30,
+  journal_broken: 30,
+  understanding_unavailable: 1,
+  store_unreachable: 5,
+  store_failed: 5,
+};
+
 /** What went wrong, as an HTTP status: what may pass is to be retried, what won't is not. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (!(error instanceof SpanledgerError)) return new Refusal(500, 'internal error');
   if (error.code === 'otlp_undecodable') return new Refusal(400, error.message);
-  const away = error.code === 'journal_full' || error.code === 'journal_broken';
-  return away ? new Refusal(503, error.message, { 'retry-after': '30' }) : new Refusal(500, error.code);
+  const seconds = RETRY_AFTER[error.code];
+  if (seconds === undefined) return new Refusal(500, error.code);
+  // Its message may name paths, or quote: it is for whoever runs this.
+  return new Refusal(503, `nothing can be recorded now: ${error.code}`, { 'retry-after': String(seconds) });
 }

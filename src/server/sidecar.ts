@@ -5,6 +5,7 @@ import type { Layout } from '../config/layout.ts';
 import type { Settings } from '../config/settings.ts';
 import type { SpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
+import type { MasterKey } from '../policy/keyring.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Store } from '../store/client.ts';
 import type { Host } from '../store/guest.ts';
@@ -25,12 +26,14 @@ import { readingsOf } from './readings.ts';
 import { Relay } from './relay.ts';
 import { Shipper } from './shipper.ts';
 import { Tokens } from './tokens.ts';
-import { understandHere } from './understanding.ts';
+import { UnderstandingPool } from './understanding-pool.ts';
 
 export interface SidecarOptions {
   layout: Layout;
   ledgerId: string;
   policy: Policy;
+  /** What its keyed digests come from: threads that understand compile the policy anew. */
+  master: MasterKey;
   store: Store;
   target: Target;
   writer: Writer;
@@ -63,6 +66,7 @@ export class Sidecar {
   readonly #grpc: OtlpGrpc;
   readonly #admin: HttpServer;
   readonly #metrics: Metrics;
+  readonly #understanding: UnderstandingPool;
   #host: { server: HttpServer; sessions: Store[] } | undefined;
   #isDraining = false;
   #broken: (error: SpanledgerError) => void = () => {};
@@ -71,7 +75,7 @@ export class Sidecar {
 
   /** @throws SpanledgerError `usage_invalid` for an address that would be open, `config_invalid` */
   constructor(options: SidecarOptions) {
-    const { settings, writer, target, policy, log, otlp, grpc, admin } = options;
+    const { settings, writer, target, policy, master, log, otlp, grpc, admin } = options;
     this.#options = options;
     this.broken = new Promise((resolve) => {
       this.#broken = resolve;
@@ -99,9 +103,10 @@ export class Sidecar {
     const { forward } = settings.serve;
     this.#forward = forward === undefined ? undefined : new Forward(forward);
     const budget = new Budget(settings.serve.max_held_bytes);
+    this.#understanding = new UnderstandingPool({ master, document: policy.document });
     const intake = new Intake({
       writer,
-      understanding: understandHere(policy),
+      understanding: this.#understanding,
       wake: () => this.#shipper.wake(),
     });
     this.#metrics = new Metrics(
@@ -173,6 +178,7 @@ export class Sidecar {
   async stop(): Promise<void> {
     this.#isDraining = true;
     await Promise.all([this.#otlp.close(), this.#grpc.close()]);
+    await this.#understanding.close();
     await this.#forward?.close(FORWARD_CLOSE_MS);
     await this.#shipper.stop();
     await this.#admin.close();
