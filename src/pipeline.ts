@@ -163,24 +163,27 @@ export class Writer {
     const lineage: Lineage = { get: (key) => inBatch.get(key) ?? ancestors?.get(key) };
     const now = this.#options.clock();
     const gap = this.#gap;
-    const receipt = this.journal.transact((transaction) => {
-      const receipt = emptyReceipt();
-      if (gap !== undefined) this.#append(transaction, control('gap', { ...gap }, now), now);
-      for (const each of batch) {
-        if (each.what === 'not_agent') {
-          receipt.notAgent += 1;
-          if (each.looksLikeGenAi) receipt.unknown += 1;
-          this.#ancestor(each.parent, transaction);
-        } else if (each.what === 'quarantine') {
-          receipt.quarantined += 1;
-          this.#quarantine(each, transaction, receipt, now);
-        } else {
-          const became = this.#activity(each.facts, transaction, lineage, receipt, now);
-          told?.(each, became);
+    const receipt = this.journal.transact(
+      (transaction) => {
+        const receipt = emptyReceipt();
+        if (gap !== undefined) this.#append(transaction, control('gap', { ...gap }, now), now);
+        for (const each of batch) {
+          if (each.what === 'not_agent') {
+            receipt.notAgent += 1;
+            if (each.looksLikeGenAi) receipt.unknown += 1;
+            this.#ancestor(each.parent, transaction);
+          } else if (each.what === 'quarantine') {
+            receipt.quarantined += 1;
+            this.#quarantine(each, transaction, receipt, now);
+          } else {
+            const became = this.#activity(each.facts, transaction, lineage, receipt, now);
+            told?.(each, became);
+          }
         }
-      }
-      return receipt;
-    });
+        return receipt;
+      },
+      batch.length === 0 ? 'own' : undefined,
+    );
     this.#gap = undefined;
     return receipt;
   }
@@ -257,7 +260,7 @@ export class Writer {
       if (chain === undefined || !this.#isMine(chain) || chain.closed) return;
       this.#append(transaction, control('chain_closed', {}, now), now);
       transaction.chain = { ...transaction.chain!, closed: true };
-    });
+    }, 'own');
     this.#chainId = undefined;
   }
 
@@ -272,7 +275,7 @@ export class Writer {
     this.journal.transact((transaction) => {
       if (transaction.chain?.chainId === chainId) transaction.chain = { ...transaction.chain, stopped: true };
       this.#append(transaction, control('fork_detected', { chain_id: chainId, ...found }, now), now);
-    });
+    }, 'own');
     while (this.#recordAgain(chainId, now));
   }
 
@@ -298,7 +301,7 @@ export class Writer {
         moved += 1;
       }
       if (end !== undefined) transaction.moveShipped({ lsn: end.lsn, records: end.records });
-    });
+    }, 'own');
     return moved > 0;
   }
 

@@ -51,8 +51,11 @@ const serve = z.strictObject({
     .int()
     .min(1)
     .default(128 * 1024 * 1024),
-  /** Bytes the journal may hold that the store has not taken, before senders are refused. */
-  max_journal_bytes: z.int().min(1).optional(),
+  /** Bytes of the journal, before senders are refused; up to 32 MiB of them the store may have taken. */
+  max_journal_bytes: z
+    .int()
+    .min(64 * 1024 * 1024)
+    .optional(),
 });
 
 const settings = z.strictObject({

@@ -173,15 +173,16 @@ export class Journal {
    * Runs `work` and commits what it set and appended, in one frame: after that SIGKILL loses nothing. If it
    * throws, nothing happened. Without anybody asking, it is flushed within about a second.
    *
+   * @param own what the journal must tell of itself, past its limit too: a gap, the end of its chain, a fork.
    * @throws SpanledgerError `journal_full`, `journal_broken`
    */
-  transact<T>(work: (transaction: Transaction) => T): T {
+  transact<T>(work: (transaction: Transaction) => T, own?: 'own'): T {
     if (this.#remembered.refusal !== undefined) throw this.#remembered.refusal;
     const transaction = new Transaction(new Found(this.#remembered));
     const result = work(transaction);
     const { change } = transaction;
     if (change.records.length === 0 && change.writes.length === 0) return result;
-    this.#refuseWhenFull(change);
+    if (change.records.length > 0 && own === undefined && this.#isFull) throw this.#fullError();
     const lsn = this.#log.append(encodeBody(change));
     this.#remembered.stage(lsn, change.writes);
     this.#flushSoon(this.#remembered.isFull && Date.now() >= this.#tidyAgainAt ? 0 : FLUSH_WITHIN);
@@ -338,10 +339,6 @@ export class Journal {
       await this.#remembered.close();
       this.#lock.release();
     }
-  }
-
-  #refuseWhenFull(change: Change): void {
-    if (change.records.length > 0 && this.#isFull) throw this.#fullError();
   }
 
   get #isFull(): boolean {
