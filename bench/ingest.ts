@@ -1,30 +1,31 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, request } from 'node:http';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Ledger } from '../src/cli/ledger.ts';
-import { output } from '../src/cli/output.ts';
-import { decodeTracesProtobuf } from '../src/otlp/protobuf-traces.ts';
-import { understand } from '../src/pipeline.ts';
-import { verify } from '../src/verify/verify.ts';
+import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
 import { REQUEST_SPANS, requests } from './workload.ts';
 
+/** Connections of the sender, each with one request under way. */
+const LANES = 8;
+const SPANLEDGER = new URL('../src/cli/main.js', import.meta.url).pathname;
+
 /**
- * Spans a second from OTLP/protobuf to flushed *and* read back from the embedded ClickHouse, beside the real
- * OpenTelemetry Collector carrying the same requests through a queue on disk to a sink. The Collector gets
- * them over HTTP, as it must; until the sidecar is there, this process decodes them itself.
+ * Spans a second from OTLP/protobuf over HTTP to flushed *and* read back from the embedded ClickHouse, beside the
+ * real OpenTelemetry Collector carrying the same requests, from the same sender, through a queue on disk to a
+ * sink.
  */
 export async function benchIngest(spans = 100_000): Promise<void> {
-  const bodies = requests(spans);
-  const bytes = bodies.reduce((sum, body) => sum + body.length, 0);
+  console.log(`ingest: ${spans} spans over ${LANES} connections in requests of ${REQUEST_SPANS}`);
+  const ours = await spanledger(spans);
   console.log(
-    `ingest: ${spans} spans in ${bodies.length} requests of ${REQUEST_SPANS}, ${Math.round(bytes / spans)} B a span`,
+    `  spanledger  ${Math.round(ours.acknowledged)} spans/s acknowledged, ${Math.round(ours.stored)} in ClickHouse, ${ours.records} records, ${ours.status}`,
   );
-  const ours = await spanledger(bodies);
   console.log(
-    `  spanledger  ${Math.round(ours.rate)} spans/s, ${ours.records} records, ${Math.round(ours.rss / 2 ** 20)} MB RSS, ${ours.status}`,
+    `  memory      ${ours.early} MB after a tenth, ${ours.late} MB at the end: ratio ${(ours.late / ours.early).toFixed(2)}`,
   );
   const collector = process.env.COLLECTOR;
   if (collector === undefined) {
@@ -33,55 +34,68 @@ export async function benchIngest(spans = 100_000): Promise<void> {
     );
     return;
   }
-  const theirs = await yardstick(collector, bodies);
+  const theirs = await yardstick(collector, spans);
   console.log(`  collector   ${Math.round(theirs)} spans/s through a persistent queue`);
-  console.log(`  ratio       ${(ours.rate / theirs).toFixed(2)}`);
+  console.log(`  ratio       ${(ours.stored / theirs).toFixed(2)}`);
 }
 
-async function spanledger(bodies: readonly Uint8Array[]) {
+async function spanledger(spans: number) {
   const dir = mkdtempSync(join(tmpdir(), 'spanledger-bench-'));
-  const out = output(true);
-  const ledger = await Ledger.open({ dir }, 'write');
-  const journal = ledger.takeJournal('bench');
-  const writer = ledger.writer(journal, 'bench');
-  let shipped = 0;
+  const anywhere = ['otlp', 'otlp-grpc', 'admin'].flatMap((each) => [`--${each}-listen`, '127.0.0.1:0']);
+  const child = spawn(process.execPath, [SPANLEDGER, 'serve', '--json', '--dir', dir, ...anywhere], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, SPANLEDGER_LOG_LEVEL: 'warn' },
+  });
+  const [ready] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  const { otlp, admin } = JSON.parse(ready) as { otlp: string; admin: string };
+  let early = 0;
   const started = performance.now();
-  let shipping: Promise<unknown> = Promise.resolve();
-  for (const [i, body] of bodies.entries()) {
-    const { spans } = decodeTracesProtobuf(body);
-    await writer.append(spans.map((span) => understand(span, ledger.policy)));
-    if (i % 10 === 9) {
-      await shipping;
-      shipping = ledger.ship(writer, out).then((shipment) => (shipped += shipment.records));
-    }
-  }
-  await shipping;
-  await writer.close();
-  shipped += (await ledger.ship(writer, out)).records;
-  const seconds = (performance.now() - started) / 1000;
-  const rss = process.memoryUsage().rss;
-  const { status, records_checked } = await verify(ledger.store, { ledgerId: ledger.deployment.ledgerId });
-  await journal.close();
-  await ledger.close();
+  await send(spans, Number(new URL(otlp).port), (sent) => {
+    if (early === 0 && sent >= spans / 10) early = megabytes(child.pid!);
+  });
+  const acknowledged = spans / ((performance.now() - started) / 1_000);
+  while ((await reading(admin, 'spanledger_journal_oldest_unshipped_seconds')) > 0) await wait(20);
+  const stored = spans / ((performance.now() - started) / 1_000);
+  const late = megabytes(child.pid!);
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+  const verified = spawnSync(process.execPath, [SPANLEDGER, 'verify', '--json', '--dir', dir], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
+  const { status, records_checked: records } = JSON.parse(verified.stdout) as {
+    status: string;
+    records_checked: number;
+  };
   rmSync(dir, { recursive: true, force: true });
-  if (records_checked !== shipped) throw new Error(`shipped ${shipped} records, found ${records_checked}`);
-  return { rate: (bodies.length * REQUEST_SPANS) / seconds, records: shipped, rss, status };
+  return { acknowledged, stored, records, status, early, late };
 }
 
-async function yardstick(binary: string, bodies: readonly Uint8Array[]): Promise<number> {
+function megabytes(pid: number): number {
+  const [, kilobytes] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Math.round(Number(kilobytes) / 1_024);
+}
+
+async function reading(admin: string, name: string): Promise<number> {
+  const text = await (await fetch(`${admin}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+}
+
+async function yardstick(binary: string, spans: number): Promise<number> {
   let received = 0;
-  const total = bodies.reduce((sum, body) => sum + body.length, 0);
+  let total = Number.POSITIVE_INFINITY;
   let arrived = () => {};
   const all = new Promise<void>((resolve) => (arrived = resolve));
+  // The Collector encodes anew: within two in a hundred of what was sent.
+  const look = () => received >= total * 0.98 && arrived();
   const sink = createServer((incoming, answer) => {
     incoming.on('data', (chunk: Buffer) => (received += chunk.length));
     incoming.on('end', () => {
       answer.setHeader('content-type', 'application/x-protobuf').end();
-      // The Collector encodes anew: within two in a hundred of what was sent.
-      if (received >= total * 0.98) arrived();
+      look();
     });
   }).listen(0, '127.0.0.1');
-  await new Promise((resolve) => sink.once('listening', resolve));
+  await once(sink, 'listening');
   const queue = mkdtempSync(join(tmpdir(), 'collector-queue-'));
   const port = 24_318;
   const env = {
@@ -96,20 +110,14 @@ async function yardstick(binary: string, bodies: readonly Uint8Array[]): Promise
   });
   await ready(collector);
   const started = performance.now();
-  await Promise.all(
-    Array.from({ length: 8 }, (_, lane) =>
-      sendAll(
-        bodies.filter((_body, i) => i % 8 === lane),
-        port,
-      ),
-    ),
-  );
+  total = await send(spans, port);
+  look();
   await all;
-  const seconds = (performance.now() - started) / 1000;
+  const seconds = (performance.now() - started) / 1_000;
   collector.kill();
   sink.close();
   rmSync(queue, { recursive: true, force: true });
-  return (bodies.length * REQUEST_SPANS) / seconds;
+  return spans / seconds;
 }
 
 function ready(collector: ChildProcess): Promise<void> {
@@ -119,18 +127,42 @@ function ready(collector: ChildProcess): Promise<void> {
   });
 }
 
-async function sendAll(bodies: readonly Uint8Array[], port: number): Promise<void> {
-  for (const body of bodies) {
-    await new Promise<void>((resolve, reject) => {
+/** Resolves with the bytes sent, when all of them are acknowledged. */
+async function send(
+  spans: number,
+  port: number,
+  progress: (sent: number) => void = () => {},
+): Promise<number> {
+  const agent = new Agent({ keepAlive: true, maxSockets: LANES });
+  const bodies = requests(spans);
+  let bytes = 0;
+  let sent = 0;
+  const lane = async () => {
+    for (let next = bodies.next(); next.done !== true; next = bodies.next()) {
+      await post(next.value, port, agent);
+      bytes += next.value.length;
+      sent += REQUEST_SPANS;
+      progress(sent);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  agent.destroy();
+  return bytes;
+}
+
+async function post(body: Uint8Array, port: number, agent: Agent): Promise<void> {
+  for (;;) {
+    const status = await new Promise<number | undefined>((resolve, reject) => {
       const headers = { 'content-type': 'application/x-protobuf', 'content-length': body.length };
-      const sent = request({ port, path: '/v1/traces', method: 'POST', headers }, (answer) => {
+      const sending = request({ port, path: '/v1/traces', method: 'POST', headers, agent }, (answer) => {
         answer.resume();
-        answer.once('end', () =>
-          answer.statusCode === 200 ? resolve() : reject(new Error(`status ${answer.statusCode}`)),
-        );
+        answer.once('end', () => resolve(answer.statusCode));
       });
-      sent.once('error', reject);
-      sent.end(body);
+      sending.once('error', reject);
+      sending.end(body);
     });
+    if (status === 200) return;
+    if (status !== 429 && status !== 503) throw new Error(`status ${status}`);
+    await wait(100);
   }
 }

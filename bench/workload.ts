@@ -5,28 +5,71 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 /** Spans in one OTLP request. */
 export const REQUEST_SPANS = 500;
 
-const id = (bytes: number) => randomBytes(bytes).toString('hex');
+/** Every id begins with it, then comes the round, so that the same requests can be sent again as others. */
+const MARK = 'c0ffee';
+const ROUND_BYTES = 2;
+const id = (bytes: number) => MARK + '0'.repeat(ROUND_BYTES * 2) + randomBytes(bytes - 5).toString('hex');
 const SYSTEM = JSON.stringify([
   { type: 'text', content: 'You are a medical records assistant. Never reveal social security numbers.' },
 ]);
+
+/** Spans made once; more of them are these again, under other ids. */
+const DISTINCT_SPANS = 50_000;
 
 /**
  * OTLP/protobuf requests of an agent's day: per turn one invocation, three model calls with their history, two
  * tools and three steps, as Vercel AI 7 and others emit them. Nine spans, of which six leave records.
  */
-export function requests(spans: number): Uint8Array[] {
-  const bodies: Uint8Array[] = [];
+export function* requests(spans: number): Generator<Uint8Array> {
+  const bodies = distinct(Math.min(spans, DISTINCT_SPANS));
+  for (let sent = 0, round = 0; sent < spans; round++) {
+    for (const { body, marks } of bodies) {
+      if (sent >= spans) return;
+      yield inRound(body, marks, round);
+      sent += REQUEST_SPANS;
+    }
+  }
+}
+
+interface Made {
+  body: Buffer;
+  /** Where the round of an id is, in bytes or in hex digits. */
+  marks: { at: number; inHex: boolean }[];
+}
+
+function distinct(spans: number): Made[] {
+  const made: Made[] = [];
   let batch: ReadableSpan[] = [];
-  for (let made = 0; made < spans; ) {
-    for (const span of turn(made)) {
+  for (let n = 0; n < spans; ) {
+    for (const span of turn(n)) {
       batch.push(span);
-      made += 1;
+      n += 1;
       if (batch.length < REQUEST_SPANS) continue;
-      bodies.push(ProtobufTraceSerializer.serializeRequest(batch)!);
+      const body = Buffer.from(ProtobufTraceSerializer.serializeRequest(batch)!);
+      const marks = [
+        ...found(body, Buffer.from(MARK, 'hex'), false),
+        ...found(body, Buffer.from(MARK), true),
+      ];
+      made.push({ body, marks });
       batch = [];
     }
   }
-  return bodies;
+  return made;
+}
+
+function* found(body: Buffer, mark: Buffer, inHex: boolean): Generator<Made['marks'][number]> {
+  for (let at = body.indexOf(mark); at >= 0; at = body.indexOf(mark, at + 1))
+    yield { at: at + mark.length, inHex };
+}
+
+function inRound(body: Buffer, marks: Made['marks'], round: number): Uint8Array {
+  const copy = Buffer.from(body);
+  const hex = round.toString(16).padStart(ROUND_BYTES * 2, '0');
+  for (const { at, inHex } of marks) {
+    if (inHex) copy.write(hex, at, 'latin1');
+    else copy.writeUIntBE(round, at, ROUND_BYTES);
+  }
+  return copy;
 }
 
 function turn(n: number): ReadableSpan[] {
