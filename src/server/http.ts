@@ -90,6 +90,8 @@ export class HttpServer {
       this.#server.listen(port, host, resolve);
     });
     this.#server.removeAllListeners('error');
+    // Connections that cannot be accepted, for want of descriptors say, end no server.
+    this.#server.on('error', (error) => this.#options.failed?.(error, 'accept'));
     return { host, port: (this.#server.address() as AddressInfo).port };
   }
 
