@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { SpanledgerError } from '../errors.ts';
+import { isSpanledgerError, SpanledgerError } from '../errors.ts';
 import type { Store } from './client.ts';
 
 export interface Migration {
@@ -27,12 +27,12 @@ ENGINE = MergeTree ORDER BY name SETTINGS fsync_after_insert = 1, fsync_part_dir
  * @throws SpanledgerError `store_schema` when a migration already applied had another text.
  */
 export async function migrate(store: Store): Promise<string[]> {
-  await store.command('CREATE DATABASE IF NOT EXISTS spanledger');
-  await store.command(REGISTER);
-  const rows = await store.query<{ name: string; digest: string }>(
-    'SELECT name, digest FROM spanledger.schema_migrations',
-  );
-  const known = new Map(rows.map(({ name, digest }) => [name, digest]));
+  let known = await knownIn(store);
+  if (known === undefined) {
+    await store.command('CREATE DATABASE IF NOT EXISTS spanledger');
+    await store.command(REGISTER);
+    known = new Map();
+  }
   const applied: string[] = [];
   for (const { name, digest, statements } of migrations()) {
     if (known.has(name)) {
@@ -53,6 +53,19 @@ export async function migrate(store: Store): Promise<string[]> {
     applied.push(name);
   }
   return applied;
+}
+
+/** The digests of what was applied, by name; undefined where nothing was. Whoever only writes records may ask this. */
+async function knownIn(store: Store): Promise<Map<string, string> | undefined> {
+  try {
+    const rows = await store.query<{ name: string; digest: string }>(
+      'SELECT name, digest FROM spanledger.schema_migrations',
+    );
+    return new Map(rows.map(({ name, digest }) => [name, digest]));
+  } catch (error) {
+    if (isSpanledgerError(error, 'store_schema')) return undefined;
+    throw error;
+  }
 }
 
 export function migrations(): Migration[] {

@@ -55,14 +55,27 @@ describe('what a server is asked', () => {
 
   it('a migration: statement by statement, then its register', async () => {
     const { server, store } = await serverAndStore();
+    const missing = fails(
+      404,
+      'Code: 81. DB::Exception: Database spanledger does not exist. (UNKNOWN_DATABASE)',
+    );
+    server.answer = (response, asked) => (asked.sql.startsWith('SELECT') ? missing : rows())(response, asked);
     await migrate(store);
     const [first] = migrations();
     const { name, digest } = migrations().at(-1)!;
     const sent = server.asked.map(({ sql }) => sql.trim());
-    expect(sent[0]).toBe('CREATE DATABASE IF NOT EXISTS spanledger');
+    expect(sent[0]).toContain('FROM spanledger.schema_migrations');
+    expect(sent[1]).toBe('CREATE DATABASE IF NOT EXISTS spanledger');
     expect(sent.slice(3, 3 + first!.statements.length)).toEqual(first!.statements);
     expect(server.asked.at(-1)!.body).toBe(`${JSON.stringify([name, digest])}\n`);
     expect(server.asked.every(({ parameters }) => Object.keys(parameters).length === 0)).toBe(true);
+  });
+
+  it('nothing but what was applied, where all of it was', async () => {
+    const { server, store } = await serverAndStore();
+    server.answer = rows(...migrations().map(({ name, digest }) => ({ name, digest })));
+    expect(await migrate(store)).toEqual([]);
+    expect(server.asked).toHaveLength(1);
   });
 
   it('only to read, once it is read-only', async () => {
