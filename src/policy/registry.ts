@@ -13,42 +13,53 @@ export interface ToolPolicy {
   resource?: { type: string; action: 'read' | 'modify'; ids: string[]; subject: string | undefined };
 }
 
+/** What the rules for a tool say of any call of it. */
+interface Known {
+  policy: Omit<ToolPolicy, 'resource'>;
+  resource: ToolRule['resource'];
+}
+
 /** More ids than this in one call are counted, not listed. */
 const MAX_RESOURCE_IDS = 100;
 
 export class Registry {
   readonly #document: PolicyDocument;
-  readonly #byName = new Map<string, ToolRule[]>();
+  readonly #byName = new Map<string, Known>();
+  readonly #unknown: Known;
 
   constructor(document: PolicyDocument) {
     this.#document = document;
+    const byName = new Map<string, ToolRule[]>();
     for (const rule of document.tools) {
       for (const name of rule.match) {
-        const rules = this.#byName.get(name.toLowerCase());
+        const rules = byName.get(name.toLowerCase());
         if (rules) rules.push(rule);
-        else this.#byName.set(name.toLowerCase(), [rule]);
+        else byName.set(name.toLowerCase(), [rule]);
       }
     }
+    for (const [name, rules] of byName) this.#byName.set(name, this.#knownBy(rules));
+    this.#unknown = this.#knownBy([]);
   }
 
   /** Unknown tools are confidential and tagged, so that a missing rule never lowers anything. */
   tool(name: string, call: { arguments: unknown; result: unknown }): ToolPolicy {
-    const rules = this.#byName.get(name.toLowerCase()) ?? [];
+    const { policy, resource } = this.#byName.get(name.toLowerCase()) ?? this.#unknown;
+    if (resource === undefined) return policy;
+    const ids = [...new Set(firstFound(call, resource.id))].slice(0, MAX_RESOURCE_IDS);
+    const [subject] = firstFound(call, resource.subject ?? []);
+    return { ...policy, resource: { type: resource.type, action: resource.action, ids, subject } };
+  }
+
+  #knownBy(rules: readonly ToolRule[]): Known {
     const domains = [...new Set(rules.flatMap((rule) => rule.domains))].sort((a, b) => (a < b ? -1 : 1));
-    const found: ToolPolicy = {
+    const policy = {
       classification: rules.length === 0 ? 'confidential' : this.#classification(rules, domains),
       domains,
       retentionClass: this.retentionClass(domains),
       unclassified: rules.length === 0,
       pseudonyms: Object.assign({}, ...rules.map((rule) => rule.pseudonyms ?? {})),
     };
-    const resource = rules.find((rule) => rule.resource !== undefined)?.resource;
-    if (resource !== undefined) {
-      const ids = [...new Set(firstFound(call, resource.id))].slice(0, MAX_RESOURCE_IDS);
-      const [subject] = firstFound(call, resource.subject ?? []);
-      found.resource = { type: resource.type, action: resource.action, ids, subject };
-    }
-    return found;
+    return { policy, resource: rules.find((rule) => rule.resource !== undefined)?.resource };
   }
 
   /** Of several domains, the class that keeps longest. */
