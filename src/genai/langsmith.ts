@@ -9,8 +9,10 @@ import {
 } from './activity.ts';
 import { toolInput, toolOutput } from './langchain.ts';
 import { readAnswer, readMessages, systemText } from './messages.ts';
-import { metadataAttributes } from './metadata.ts';
+import { metadataUnder } from './metadata.ts';
 import { countOf, isObject, jsonAttribute, present, presentIfAny, textAttribute, textOf } from './values.ts';
+
+const metadataIn = metadataUnder('langsmith.metadata.');
 
 /**
  * LangSmith's runs as spans: the run's type in `langsmith.span.kind`, its inputs and outputs as JSON in
@@ -27,7 +29,7 @@ export const langsmith: Dialect = {
     return present<Reading>({
       kind,
       why: `langsmith.span.kind is ${said}`,
-      ...metadataAttributes(a, 'langsmith.metadata.'),
+      ...metadataIn(a),
       agentName: kind === 'agent' ? run : undefined,
       ...(kind === 'model' ? readModel(a) : {}),
       ...(kind === 'tool' ? readTool(a, run) : {}),

@@ -1,7 +1,9 @@
 import type { Attributes } from '../span.ts';
 import { type ActivityKind, type Dialect, type Kinds, kindNamed, type Reading } from './activity.ts';
-import { metadataAttributes } from './metadata.ts';
+import { metadataUnder } from './metadata.ts';
 import { jsonAttribute, present, textAttribute } from './values.ts';
+
+const metadataIn = metadataUnder('mastra.metadata.');
 
 /**
  * Mastra's exporter: the GenAI conventions, with `mastra.span.type` to say what they don't. A model's generation
@@ -16,7 +18,7 @@ export const mastra: Dialect = {
     return present<Reading>({
       kind: kindOf(type, a),
       why: `mastra.span.type is ${type}`,
-      ...metadataAttributes(a, 'mastra.metadata.'),
+      ...metadataIn(a),
       toolArguments: jsonAttribute(a, 'gen_ai.tool.input'),
       toolResult: jsonAttribute(a, 'gen_ai.tool.output'),
       failed: a.get('gen_ai.tool.success') === false ? true : undefined,

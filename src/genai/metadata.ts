@@ -23,21 +23,24 @@ const SPELLINGS = Object.entries(NAMES).map(([field, names]): [keyof typeof NAME
   }),
 ]);
 
+type Spellings = readonly (readonly [field: keyof typeof NAMES, names: readonly string[]])[];
+
 type FromMetadata = Pick<Reading, keyof typeof NAMES>;
 
-/** Metadata as attributes of their own, under a prefix that ends in a dot. */
-export function metadataAttributes(attributes: Attributes, prefix: string): FromMetadata {
-  return read((name) => textAttribute(attributes, prefix + name));
+/** Reads metadata that stands in attributes of its own, under a prefix that ends in a dot. */
+export function metadataUnder(prefix: string): (attributes: Attributes) => FromMetadata {
+  const spellings: Spellings = SPELLINGS.map(([field, names]) => [field, names.map((name) => prefix + name)]);
+  return (attributes) => read(spellings, (name) => textAttribute(attributes, name));
 }
 
 /** Metadata as one JSON object. */
 export function metadataObject(json: unknown): FromMetadata {
-  return isObject(json) ? read((name) => scalarText(json[name])) : {};
+  return isObject(json) ? read(SPELLINGS, (name) => scalarText(json[name])) : {};
 }
 
-function read(get: (name: string) => string | undefined): FromMetadata {
+function read(spellings: Spellings, get: (name: string) => string | undefined): FromMetadata {
   const found: { [Field in keyof FromMetadata]: FromMetadata[Field] | undefined } = {};
-  for (const [field, names] of SPELLINGS) {
+  for (const [field, names] of spellings) {
     for (const name of names) {
       found[field] = get(name);
       if (found[field] !== undefined) break;

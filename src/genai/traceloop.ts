@@ -1,8 +1,10 @@
 import type { Span } from '../span.ts';
 import { type ActivityKind, type Dialect, type Kinds, kindNamed, type Reading } from './activity.ts';
 import { toolInput, toolOutput } from './langchain.ts';
-import { metadataAttributes } from './metadata.ts';
+import { metadataUnder } from './metadata.ts';
 import { isObject, jsonAttribute, present, textAttribute, textOf, unwrapJson } from './values.ts';
+
+const metadataIn = metadataUnder('traceloop.association.properties.');
 
 /**
  * Traceloop (OpenLLMetry) entities: the SDK's decorators, LangChain and MCP. `traceloop.span.kind` and
@@ -12,7 +14,7 @@ export const traceloop: Dialect = {
   name: 'traceloop',
   read(span) {
     const { attributes: a } = span;
-    const metadata = metadataAttributes(a, 'traceloop.association.properties.');
+    const metadata = metadataIn(a);
     const entity = textAttribute(a, 'traceloop.entity.name');
     const isEntity = entity !== undefined || ENTITY.some((key) => a.has(key));
     if (!isEntity) return Object.keys(metadata).length > 0 ? metadata : undefined;

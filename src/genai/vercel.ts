@@ -1,7 +1,7 @@
 import type { Attributes } from '../span.ts';
 import type { ActivityKind, Dialect, Message, Reading, ToolCall, Usage } from './activity.ts';
 import { readMessages, systemText } from './messages.ts';
-import { metadataAttributes } from './metadata.ts';
+import { metadataUnder } from './metadata.ts';
 import {
   countAttribute,
   isObject,
@@ -13,6 +13,8 @@ import {
   textOf,
   unwrapJson,
 } from './values.ts';
+
+const metadataIn = metadataUnder('ai.telemetry.metadata.');
 
 /**
  * Vercel AI SDK 5 and 6 (and 7's legacy mode): `ai.*` attributes, the operation in `ai.operationId`.
@@ -29,7 +31,7 @@ export const vercel: Dialect = {
     return present<Reading>({
       kind: kindOf(operation),
       why: `ai.operationId is ${operation}`,
-      ...metadataAttributes(a, 'ai.telemetry.metadata.'),
+      ...metadataIn(a),
       agentName: textAttribute(a, 'ai.telemetry.functionId'),
       provider: textAttribute(a, 'ai.model.provider', 'gen_ai.system'),
       requestModel: textAttribute(a, 'ai.model.id'),
