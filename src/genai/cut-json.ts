@@ -10,7 +10,8 @@ const CLOSER: { [opener: string]: string } = { '{': '}', '[': ']' };
 export function isCutJson(text: string): boolean {
   const first = text.charCodeAt(0);
   if (first !== 0x7b && first !== 0x5b && first !== 0x20 && first !== 0x0a) return false;
-  if (!OPENS.test(text.slice(0, 64))) return false;
+  const last = text.charCodeAt(text.length - 1);
+  if (last === 0x7d || last === 0x5d || !OPENS.test(text.slice(0, 64))) return false;
   return !/[\]}]\s*$/.test(text.slice(-64));
 }
 

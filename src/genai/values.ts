@@ -44,12 +44,12 @@ export function toJson(value: AttributeValue): unknown {
 }
 
 /** Text, or a number or boolean as text; absent when empty. */
-export function textAttribute(attributes: Attributes, ...keys: string[]): string | undefined {
-  for (const key of keys) {
-    const text = scalarText(attributes.get(key));
-    if (text !== undefined) return text;
-  }
-  return undefined;
+export function textAttribute(attributes: Attributes, key: string, ...others: string[]): string | undefined {
+  const value = attributes.get(key);
+  const text = value === undefined ? undefined : scalarText(value);
+  if (text !== undefined || others.length === 0) return text;
+  const [next, ...rest] = others;
+  return textAttribute(attributes, next!, ...rest);
 }
 
 /** Text, or a number or boolean as text; absent when empty, or a list or an object. */

@@ -91,7 +91,6 @@ function actorType(text: string | undefined): ActorType | undefined {
 
 /** Everything a span says, but its resource, which a collector on the way may have enriched. */
 function spanText(span: Span): string {
-  const attributes = (from: Attributes) => [...from].map(([key, value]) => [key, toJson(value)]);
   return JSON.stringify([
     span.traceId,
     span.spanId,
@@ -100,11 +99,17 @@ function spanText(span: Span): string {
     span.kind,
     String(span.startTimeUnixNano),
     String(span.endTimeUnixNano),
-    attributes(span.attributes),
-    span.events.map((event) => [event.name, String(event.timeUnixNano), attributes(event.attributes)]),
+    pairs(span.attributes),
+    span.events.map((event) => [event.name, String(event.timeUnixNano), pairs(event.attributes)]),
     span.links.map((link) => [link.traceId, link.spanId]),
     [span.status.code, span.status.message],
     span.droppedCount,
     [span.scope.name, span.scope.version],
   ]);
+}
+
+function pairs(attributes: Attributes): [string, unknown][] {
+  const found: [string, unknown][] = [];
+  for (const [key, value] of attributes) found.push([key, typeof value === 'string' ? value : toJson(value)]);
+  return found;
 }
