@@ -19,12 +19,12 @@ export async function benchStages(spans = 20_000): Promise<void> {
   const { policy, store } = ledger;
   const journal = ledger.takeJournal('bench');
   const writer = ledger.writer(journal, 'bench');
-  const bodies = requests(spans);
+  const bodies = [...requests(spans)];
   const stages = new Stages();
   let records = 0;
   for (const round of ['warm', 'measured']) {
     if (round === 'measured') stages.clear();
-    for (const [i, body] of (round === 'warm' ? requests(5_000) : bodies).entries()) {
+    for (const [i, body] of (round === 'warm' ? [...requests(5_000)] : bodies).entries()) {
       const { spans: decoded } = await stages.run('decode', () => decodeTracesProtobuf(body));
       const items = await stages.run('understand', () => decoded.map((span) => understand(span, policy)));
       await stages.run('settle, seal, commit', () => writer.commit(items));
