@@ -155,7 +155,8 @@ class Settlement {
       turn,
       model: Object.keys(model.names).length > 0 ? model.names : undefined,
       tool_calls: model.toolCalls.length > 0 ? model.toolCalls : undefined,
-      usage: model.usage,
+      // Its own span tells what it cost.
+      usage: isContent ? undefined : model.usage,
       content: model.content,
       outcome: isContent ? undefined : outcome,
       first_sight: firstSight ? true : undefined,

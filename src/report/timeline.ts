@@ -17,7 +17,7 @@ ORDER BY occurred_at, chain_id, seq`;
 /**
  * A conversation in order of time. Records that do not name it belong to it by their trace, if another record
  * of the trace does. Of one tool call the execution stands for what was only reported, and its outcome for its
- * intent.
+ * intent. An answer has with it what log records tell of it.
  */
 export async function timeline(store: Store, conversation: string): Promise<PlacedRecord[]> {
   // The empty id is that of all records without a conversation.
@@ -33,10 +33,13 @@ export async function timeline(store: Store, conversation: string): Promise<Plac
       .filter(({ record }) => isAnswer(record) && !isContent(record))
       .map(({ record }) => spanOf(record)),
   );
+  const contents = new Map(
+    records.filter(({ record }) => isContent(record)).map(({ record }) => [spanOf(record), record]),
+  );
   const ended = new Set(
     records.filter(({ record }) => isOutcome(record)).map(({ record }) => spanOf(record)),
   );
-  return records.filter(({ id, record }) => {
+  const shown = records.filter(({ id, record }) => {
     if (isContent(record)) return !answered.has(spanOf(record));
     if (record.action !== 'tool_invoked') return true;
     if (record.phase === 'intent') return !ended.has(spanOf(record));
@@ -45,6 +48,20 @@ export async function timeline(store: Store, conversation: string): Promise<Plac
     // Of two ids, each is a call of its own.
     return !ids.has(callOf(of)) && !(hasId(record) ? likesWithoutId : likes).has(likeOf(of));
   });
+  return shown.map(({ id, record }) => {
+    const content = isAnswer(record) && !isContent(record) ? contents.get(spanOf(record)) : undefined;
+    return { id, record: content === undefined ? record : withContent(record, content) };
+  });
+}
+
+function withContent(answer: AuditRecord, { content, tool_calls, details }: AuditRecord): AuditRecord {
+  const { content_of: _, ...told } = details ?? {};
+  return {
+    ...(content === undefined ? {} : { content }),
+    ...(tool_calls === undefined ? {} : { tool_calls }),
+    ...answer,
+    details: { ...told, ...answer.details },
+  };
 }
 
 function isOutcome(record: AuditRecord): boolean {

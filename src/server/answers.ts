@@ -1,4 +1,4 @@
-import { type ErrorCode, SpanledgerError } from '../errors.ts';
+import { type ErrorCode, isSpanledgerError } from '../errors.ts';
 
 /** The two encodings of OTLP/HTTP. An answer comes in the request's own. */
 export type Encoding = 'protobuf' | 'json';
@@ -102,7 +102,6 @@ const RPC_CODES = {
   413: 8,
   415: 3,
   429: 8,
-  500: 13,
   503: 14,
 } as const;
 
@@ -111,17 +110,23 @@ const RETRY_AFTER: { [C in ErrorCode]?: number } = {
   journal_full: 30,
   journal_broken: 30,
   understanding_unavailable: 1,
-  store_unreachable: 5,
-  store_failed: 5,
 };
+const RETRY_OTHER_AFTER = 5;
 
-/** What went wrong, as an HTTP status: what may pass is to be retried, what won't is not. */
+/** Neither a refusal nor anything that is known to go wrong: a bug of ours. */
+export function isBug(error: unknown): boolean {
+  return !(error instanceof Refusal) && !isSpanledgerError(error);
+}
+
+/**
+ * What went wrong, as an HTTP status. What is not the sender's fault is to be retried, a bug of ours too: an
+ * exporter drops for good what it was answered 500.
+ */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  if (!(error instanceof SpanledgerError)) return new Refusal(500, 'internal error');
-  if (error.code === 'otlp_undecodable') return new Refusal(400, error.message);
-  const seconds = RETRY_AFTER[error.code];
-  if (seconds === undefined) return new Refusal(500, error.code);
+  const code = isSpanledgerError(error) ? error.code : 'internal';
+  if (isSpanledgerError(error, 'otlp_undecodable')) return new Refusal(400, error.message);
+  const seconds = RETRY_AFTER[code as ErrorCode] ?? RETRY_OTHER_AFTER;
   // Its message may name paths, or quote: it is for whoever runs this.
-  return new Refusal(503, `nothing can be recorded now: ${error.code}`, { 'retry-after': String(seconds) });
+  return new Refusal(503, `nothing can be recorded now: ${code}`, { 'retry-after': String(seconds) });
 }

@@ -9,7 +9,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Right } from '../config/settings.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';
-import { Refusal, refusalOf } from './answers.ts';
+import { isBug, Refusal, refusalOf } from './answers.ts';
 import type { Address, Certificates } from './listen.ts';
 import { type Grant, require, type Tokens } from './tokens.ts';
 
@@ -128,7 +128,7 @@ export class HttpServer {
       return await this.#run(request, route);
     } catch (error) {
       const refusal = refusalOf(error);
-      if (refusal.status === 500) this.#options.failed?.(error, route?.path ?? 'other');
+      if (isBug(error)) this.#options.failed?.(error, route?.path ?? 'other');
       const { refuse } = route ?? this.#routesAt(request)[0] ?? {};
       return (refuse ?? refuseInJson)(refusal, request);
     }

@@ -9,7 +9,7 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { messageOf, SpanledgerError } from '../errors.ts';
-import { exportAnswer, type Refusal, refusalOf, type Signal, statusAnswer } from './answers.ts';
+import { exportAnswer, isBug, type Refusal, refusalOf, type Signal, statusAnswer } from './answers.ts';
 import { MAX_BODY_BYTES } from './body.ts';
 import { Holding } from './budget.ts';
 import { CLOSE_MS } from './http.ts';
@@ -90,7 +90,7 @@ export class OtlpGrpc {
         },
         (error: unknown) => {
           const refusal = refusalOf(error);
-          if (refusal.status === 500) this.#options.failed?.(error, path);
+          if (isBug(error)) this.#options.failed?.(error, path);
           refuse(answer, refusal);
           this.#options.answered?.(path, refusal.code, performance.now() - started);
         },

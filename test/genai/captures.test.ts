@@ -48,6 +48,7 @@ describe.each(GOLDEN_SETS.flatMap((set) => FORMS.map((form) => [set, form] as co
       const fromLogs = recording.commitLogs(logs);
       const records = await recording.records();
       const contents = records.filter(isContent);
+      expect(contents.filter(({ usage }) => usage !== undefined)).toEqual([]);
       const told = records.filter((record) => !isContent(record));
       const found: Expected = {
         capture: set,
