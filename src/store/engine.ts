@@ -43,10 +43,14 @@ export class ClientEngine implements Engine {
   }
 
   async insert(sql: string, rows: string): Promise<string> {
-    const { stream } = await this.#client.exec({
-      query: sql,
-      values: Readable.from([rows], { objectMode: false }),
-    });
+    // The engine in this process takes one text: beside the statement, rows are made bytes, and text again. But at
+    // the end of a statement the client cuts off semicolons and white space.
+    const isOneText = this.#isEmbedded && rows.endsWith('\n') && !/[;\s]/.test(rows.charAt(rows.length - 2));
+    const { stream } = await this.#client.exec(
+      isOneText
+        ? { query: `${sql}\n${rows}` }
+        : { query: sql, values: Readable.from([rows], { objectMode: false }) },
+    );
     return textOf(stream);
   }
 

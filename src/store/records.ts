@@ -27,7 +27,9 @@ export async function insertRecords(
   const token = how === 'once' ? deduplicationToken(batch) : `again:${randomUUID()}`;
   const columns = 'chain_id, seq, retention_class, expires_at, record_hash, payload';
   const sql = `INSERT INTO spanledger.audit_records (${columns}) SETTINGS async_insert = 0, insert_deduplication_token = '${token}' FORMAT TabSeparated`;
-  await store.insert(sql, rows.map(tabSeparated).join(''));
+  let text = '';
+  for (const row of rows) text += tabSeparated(row);
+  await store.insert(sql, text);
 }
 
 /** Bytes travel as `\xHH`: JSON cannot say them, and binary formats do not pass the embedded connection. */
@@ -40,8 +42,9 @@ function tabSeparated({
   payload,
 }: SealedRecord): string {
   const hashBytes = recordHash.replace(/../g, '\\x$&');
-  // Canonical JSON holds no raw tab or line feed; only its backslashes need care.
-  return `${chainId}\t${seq}\t${retentionClass}\t${expiresAt}\t${hashBytes}\t${payload.replaceAll('\\', '\\\\')}\n`;
+  // Canonical JSON holds no raw tab or line feed; only its backslashes need care, and most have none.
+  const escaped = payload.includes('\\') ? payload.replaceAll('\\', '\\\\') : payload;
+  return `${chainId}\t${seq}\t${retentionClass}\t${expiresAt}\t${hashBytes}\t${escaped}\n`;
 }
 
 const CONFIRM = `

@@ -120,6 +120,16 @@ describe('an error', () => {
     expect(await codeOf(() => store.query(sql))).toBe('store_failed');
   });
 
+  it('is none that rows end in semicolons or white space: they stay as they are', async () => {
+    await store.command('CREATE TABLE texts (n UInt8, t String) ENGINE = MergeTree ORDER BY n');
+    const rows = ['a', 'a;', 'a;;', 'a ', ' ', '', '\\\\', 'é\\n'];
+    for (const [n, row] of rows.entries())
+      await store.insert('INSERT INTO texts FORMAT TabSeparated', `${n}\t${row}\n`);
+    expect(await store.query('SELECT t FROM texts ORDER BY n')).toEqual(
+      rows.map((row) => ({ t: row.replace('\\\\', '\\').replace('\\n', '\n') })),
+    );
+  });
+
   it('of an insert is told, and nothing is inserted', async () => {
     await store.command('CREATE TABLE numbers (n UInt8) ENGINE = MergeTree ORDER BY n');
     const insert = (rows: string) => store.insert('INSERT INTO numbers FORMAT TabSeparated', rows);
