@@ -15,8 +15,6 @@ const AT_HAND = 2;
 const MAX_WAITING = 1_024;
 /** Threads one body is given to. One that has ended two of them ends no third. */
 const MAX_TRIES = 2;
-/** What a body is read into is short-lived: with so much room for it most of it is gone before it is moved. */
-const YOUNG_MEGABYTES = 64;
 
 /** What a thread compiles its policy from. */
 export interface PolicyGiven {
@@ -175,11 +173,7 @@ export class UnderstandingPool implements Understanding {
 }
 
 function startThread(policy: PolicyGiven): Worker {
-  return new Worker(WORKER, {
-    name: 'spanledger understanding',
-    workerData: policy,
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
-  });
+  return new Worker(WORKER, { name: 'spanledger understanding', workerData: policy });
 }
 
 /** Node runs no TypeScript in a thread: tests on the sources have the built one. */
