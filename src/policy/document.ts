@@ -1,10 +1,11 @@
 import type { Classification } from './classification.ts';
+import type { Erasure, FailMode } from './demands.ts';
 
 /** A policy as it is written down. Its digest stands in `chain_opened`: one chain, one policy. */
 export interface PolicyDocument {
   version: 1;
   retention: { grace_days: number; classes: { [name: string]: RetentionClass } };
-  domains: { [name: string]: { classification: Classification; retention: string } };
+  domains: { [name: string]: DomainRule };
   tools: ToolRule[];
   /**
    * Field names whose value becomes `***REDACTED***`. `x-api-key`, `apiKeys` and `APIKey_prod` are all `apikey`:
@@ -28,19 +29,37 @@ export interface RetentionClass {
   archive: 'required' | 'none';
 }
 
-/** What is known of a tool: matched by name, all matching rules together, the strictest of each field. */
+/** What is known of a tool. All rules that match a call apply together, the strictest of each field. */
 export interface ToolRule {
+  /** Names the rule in explanations; its place in the list where absent. */
+  id?: string;
+  /** Globs (picomatch) of tool names, whatever their case. */
   match: string[];
+  /** Only calls whose arguments or result hold one of the values at each path; values are globs too. */
+  where?: { path: string; in: string[] }[];
   resource?: {
     type: string;
-    /** Where the ids are: dotted paths into `arguments` or `result`, lists with `[]`; the first that is there. */
+    /** Where the ids are: paths into `arguments` or `result`; the first that has any gives all of it. */
     id: string[];
-    action: 'read' | 'modify';
+    /** By the verb in the tool's name where absent. */
+    action?: 'read' | 'modify';
     /** Where the person is whom the data is about; becomes a pseudonym. */
     subject?: string[];
   };
   domains: string[];
   classification: Classification;
+  /** The call must say why: a record without is tagged `purpose_missing`. */
+  purpose?: 'required';
+  tags?: string[];
   /** Further argument names of this tool that are about a person, and the kind of pseudonym they become. */
   pseudonyms?: { [name: string]: string };
+}
+
+/** What belonging to a domain asks of a record. */
+export interface DomainRule {
+  classification: Classification;
+  /** Name of a retention class. */
+  retention: string;
+  erasure?: Erasure;
+  fail?: FailMode;
 }

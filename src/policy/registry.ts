@@ -1,86 +1,181 @@
-import { type Classification, strictest } from './classification.ts';
+import picomatch from 'picomatch';
+import type { Classification } from './classification.ts';
+import { type Demands, joined } from './demands.ts';
 import type { PolicyDocument, ToolRule } from './document.ts';
+import { type Path, parsePath, valuesAt } from './path.ts';
+import { actionOf } from './verbs.ts';
 
 /** What the policy says of one tool call. */
 export interface ToolPolicy {
   classification: Classification;
-  domains: string[];
+  domains: readonly string[];
   retentionClass: string;
   /** No rule knows the tool. */
   unclassified: boolean;
+  purposeRequired: boolean;
+  tags: readonly string[];
   /** Argument names that are pseudonyms for this tool only, by normalised name. */
   pseudonyms: { [name: string]: string };
   resource?: { type: string; action: 'read' | 'modify'; ids: string[]; subject: string | undefined };
 }
 
-/** What the rules for a tool say of any call of it. */
+/** A tool's call, as paths go into it. */
+export interface ToolCall {
+  arguments: unknown;
+  result: unknown;
+}
+
+/** A rule, made ready. */
+export interface CompiledRule {
+  /** As explanations name it. */
+  id: string;
+  rule: ToolRule;
+  demands: Demands;
+  isOf: (tool: string) => boolean;
+  where: { path: Path; isIn: (value: string) => boolean }[];
+  ids: Path[];
+  subject: Path[];
+}
+
+/** What some rules say together of any call that they all match. */
 interface Known {
   policy: Omit<ToolPolicy, 'resource'>;
-  resource: ToolRule['resource'];
+  /** The first that tells where the resource is. */
+  resource: CompiledRule | undefined;
 }
 
 /** More ids than this in one call are counted, not listed. */
 const MAX_RESOURCE_IDS = 100;
+/** Tools' names come from outside: what is said of so many is at hand. */
+const MAX_REMEMBERED = 2_000;
 
+/** Which rules know a tool, and what they ask for together. */
 export class Registry {
   readonly #document: PolicyDocument;
-  readonly #byName = new Map<string, Known>();
-  readonly #unknown: Known;
+  readonly #rules: CompiledRule[];
+  /** The rules that match a tool by its name alone. */
+  readonly #named = new Map<string, CompiledRule[]>();
+  readonly #together = new Map<string, Known>();
 
   constructor(document: PolicyDocument) {
     this.#document = document;
-    const byName = new Map<string, ToolRule[]>();
-    for (const rule of document.tools) {
-      for (const name of rule.match) {
-        const rules = byName.get(name.toLowerCase());
-        if (rules) rules.push(rule);
-        else byName.set(name.toLowerCase(), [rule]);
-      }
-    }
-    for (const [name, rules] of byName) this.#byName.set(name, this.#knownBy(rules));
-    this.#unknown = this.#knownBy([]);
+    this.#rules = document.tools.map((rule, place) => this.#compile(rule, place));
   }
 
   /** Unknown tools are confidential and tagged, so that a missing rule never lowers anything. */
-  tool(name: string, call: { arguments: unknown; result: unknown }): ToolPolicy {
-    const { policy, resource } = this.#byName.get(name.toLowerCase()) ?? this.#unknown;
+  tool(name: string, call: ToolCall): ToolPolicy {
+    const { policy, resource } = this.#known(this.matching(name, call));
     if (resource === undefined) return policy;
-    const ids = [...new Set(firstFound(call, resource.id))].slice(0, MAX_RESOURCE_IDS);
-    const [subject] = firstFound(call, resource.subject ?? []);
-    return { ...policy, resource: { type: resource.type, action: resource.action, ids, subject } };
+    const { type, action = actionOf(name) } = resource.rule.resource!;
+    const ids = [...new Set(firstFound(call, resource.ids))].slice(0, MAX_RESOURCE_IDS);
+    const [subject] = firstFound(call, resource.subject);
+    return { ...policy, resource: { type, action, ids, subject } };
   }
 
-  #knownBy(rules: readonly ToolRule[]): Known {
-    const domains = [...new Set(rules.flatMap((rule) => rule.domains))].sort((a, b) => (a < b ? -1 : 1));
-    const policy = {
-      classification: rules.length === 0 ? 'confidential' : this.#classification(rules, domains),
-      domains,
-      retentionClass: this.retentionClass(domains),
-      unclassified: rules.length === 0,
-      pseudonyms: Object.assign({}, ...rules.map((rule) => rule.pseudonyms ?? {})),
-    };
-    return { policy, resource: rules.find((rule) => rule.resource !== undefined)?.resource };
-  }
-
-  /** Of several domains, the class that keeps longest. */
-  retentionClass(domains: readonly string[]): string {
-    const { classes } = this.#document.retention;
-    const days = (name: string) => classes[name]?.days ?? 0;
-    const candidates = domains.map((domain) => this.#document.domains[domain]?.retention ?? 'default');
-    return candidates.reduce(
-      (longest, name) => (days(name) > days(longest) ? name : longest),
-      candidates[0] ?? 'default',
+  /** The rules that apply to a call, in the policy's order. */
+  matching(name: string, call: ToolCall): readonly CompiledRule[] {
+    const key = name.toLowerCase();
+    let rules = this.#named.get(key);
+    if (rules === undefined) {
+      rules = this.#rules.filter(({ isOf }) => isOf(key));
+      remember(this.#named, key, rules);
+    }
+    if (rules.every(({ where }) => where.length === 0)) return rules;
+    return rules.filter(({ where }) =>
+      where.every(({ path, isIn }) => valuesAt(call, path).some((value) => isIn(value.toLowerCase()))),
     );
   }
 
-  #classification(rules: readonly ToolRule[], domains: readonly string[]): Classification {
-    const ofDomains = domains.map((domain) => this.#document.domains[domain]?.classification ?? 'public');
-    return strictest(...rules.map((rule) => rule.classification), ...ofDomains);
+  #known(rules: readonly CompiledRule[]): Known {
+    const key = rules.map(({ id }) => id).join('\n');
+    let known = this.#together.get(key);
+    if (known === undefined) {
+      known = knownBy(rules);
+      remember(this.#together, key, known);
+    }
+    return known;
+  }
+
+  #compile(rule: ToolRule, place: number): CompiledRule {
+    const { match, where = [], resource } = rule;
+    return {
+      id: rule.id ?? `tools[${place}]`,
+      rule,
+      demands: this.#demandsOf(rule),
+      isOf: globs(match),
+      where: where.map(({ path, in: values }) => ({ path: pathOf(path), isIn: globs(values) })),
+      ids: (resource?.id ?? []).map(pathOf),
+      subject: (resource?.subject ?? []).map(pathOf),
+    };
+  }
+
+  /** A rule's own, and those of its domains. A domain nobody described asks only to be named. */
+  #demandsOf({ classification, domains, purpose, tags = [] }: ToolRule): Demands {
+    const { classes } = this.#document.retention;
+    const mild = { erasure: 'on_request', fail: 'open', purposeRequired: false, tags: [] } as const;
+    const own: Demands = {
+      ...mild,
+      classification,
+      domains: [...new Set(domains)].sort((a, b) => (a < b ? -1 : 1)),
+      purposeRequired: purpose === 'required',
+      tags: [...new Set(tags)].sort((a, b) => (a < b ? -1 : 1)),
+    };
+    const ofDomains = domains.map((name): Demands => {
+      const {
+        classification = 'public',
+        retention = 'default',
+        erasure,
+        fail,
+      } = this.#document.domains[name] ?? {};
+      return {
+        ...mild,
+        classification,
+        domains: [],
+        retention: { class: retention, days: classes[retention]?.days ?? 0 },
+        ...(erasure === undefined ? {} : { erasure }),
+        ...(fail === undefined ? {} : { fail }),
+      };
+    });
+    return joined([own, ...ofDomains]);
   }
 }
 
+function knownBy(rules: readonly CompiledRule[]): Known {
+  const demands = joined(rules.map((rule) => rule.demands));
+  const isUnknown = rules.length === 0;
+  const policy = {
+    classification: isUnknown ? 'confidential' : demands.classification,
+    domains: demands.domains,
+    retentionClass: demands.retention?.class ?? 'default',
+    unclassified: isUnknown,
+    purposeRequired: demands.purposeRequired,
+    tags: demands.tags,
+    pseudonyms: Object.assign(
+      {},
+      ...rules.map(({ rule }) => rule.pseudonyms ?? {}),
+    ) as ToolPolicy['pseudonyms'],
+  };
+  return { policy, resource: rules.find(({ rule }) => rule.resource !== undefined) };
+}
+
+function globs(patterns: readonly string[]): (text: string) => boolean {
+  const lower = patterns.map((pattern) => pattern.toLowerCase());
+  // Most are plain names, and no name is taken for a pattern of it.
+  const plain = new Set(lower.filter((pattern) => !/[*?[\]{}()!+@\\]/.test(pattern)));
+  const others = lower.filter((pattern) => !plain.has(pattern));
+  if (others.length === 0) return (text) => plain.has(text);
+  // A tool's name is no file's: `*` goes over dots and slashes.
+  const isMatch = picomatch(others, { dot: true, bash: true });
+  return (text) => plain.has(text) || (text !== '' && isMatch(text));
+}
+
+/** A document that was validated holds no other. */
+function pathOf(text: string): Path {
+  return parsePath(text) ?? [];
+}
+
 /** Paths are other places for one thing: the first that has anything gives all of it. */
-function firstFound(call: unknown, paths: readonly string[]): string[] {
+function firstFound(call: ToolCall, paths: readonly Path[]): string[] {
   for (const path of paths) {
     const values = valuesAt(call, path);
     if (values.length > 0) return values;
@@ -88,18 +183,7 @@ function firstFound(call: unknown, paths: readonly string[]): string[] {
   return [];
 }
 
-/** The texts and numbers at a dotted path; `[]` goes through a list. */
-function valuesAt(root: unknown, path: string): string[] {
-  let values: unknown[] = [root];
-  for (const step of path.split('.')) {
-    const through = step.endsWith('[]');
-    const name = through ? step.slice(0, -2) : step;
-    values = values.map((value) =>
-      typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined,
-    );
-    if (through) values = values.flatMap((value) => (Array.isArray(value) ? value : []));
-  }
-  return values
-    .filter((value) => (typeof value === 'string' && value !== '') || typeof value === 'number')
-    .map(String);
+function remember<V>(map: Map<string, V>, key: string, value: V): void {
+  if (map.size >= MAX_REMEMBERED) map.clear();
+  map.set(key, value);
 }

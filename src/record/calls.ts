@@ -71,11 +71,15 @@ export class Calls {
     if (tool.recorded.name !== UNKNOWN_TOOL) return tool;
     const { name, digest } = this.#askedFor(tool) ?? {};
     if (name === undefined) return tool;
-    const { classification, domains, retentionClass, unclassified } = registry.tool(name, {
+    const {
+      pseudonyms: _,
+      resource: __,
+      ...known
+    } = registry.tool(name, {
       arguments: undefined,
       result: undefined,
     });
-    const named = { ...tool, classification, domains, retentionClass, unclassified };
+    const named = { ...tool, ...known };
     named.recorded = { ...tool.recorded, name };
     if (digest !== undefined) named.argumentsDigest = digest;
     return named;

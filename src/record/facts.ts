@@ -45,9 +45,11 @@ export interface ToolFacts {
   recorded: RecordedTool;
   argumentsDigest?: string;
   classification: Classification;
-  domains: string[];
+  domains: readonly string[];
   retentionClass: string;
   unclassified: boolean;
+  purposeRequired: boolean;
+  tags: readonly string[];
   resource?: { type: string; action: 'read' | 'modify'; ids: string[]; subject?: string };
   /** Names of the fields that were read, or given to be changed. */
   fields?: string[];

@@ -25,7 +25,7 @@ export interface AuditRecord {
   tool_calls?: { id?: string; name?: string; arguments_digest?: string }[];
   resource?: { type?: string; id?: string; subject?: string };
   data_classification: Classification;
-  domains?: string[];
+  domains?: readonly string[];
   retention_class: string;
   purpose?: string;
   trigger?: Trigger;

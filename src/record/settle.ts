@@ -113,6 +113,8 @@ class Settlement {
         arguments_digest: tool.argumentsDigest,
         incomplete: tool.truncated ? true : undefined,
         position: tool.answers?.position,
+        purpose_missing: tool.purposeRequired && this.#who.purpose === undefined ? true : undefined,
+        tags: tool.tags.length > 0 ? tool.tags : undefined,
         unclassified: tool.unclassified ? true : undefined,
       },
     });

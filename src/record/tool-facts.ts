@@ -43,6 +43,8 @@ export function toolFacts(
     domains: known.domains,
     retentionClass: known.retentionClass,
     unclassified: known.unclassified,
+    purposeRequired: known.purposeRequired,
+    tags: known.tags,
     resource: known.resource && {
       type: known.resource.type,
       action: known.resource.action,

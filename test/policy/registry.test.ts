@@ -35,6 +35,8 @@ describe('the built-in registry', () => {
         domains: [],
         retentionClass: 'default',
         unclassified: true,
+        purposeRequired: false,
+        tags: [],
         pseudonyms: {},
       });
     },
@@ -157,3 +159,61 @@ describe('several rules for one tool', () => {
 function days(retentionClass: string): number {
   return BUILTIN_POLICY.retention.classes[retentionClass]!.days;
 }
+
+describe('a rule', () => {
+  const rule = (more: Partial<ToolRule>): ToolRule => ({
+    match: ['*'],
+    domains: [],
+    classification: 'public',
+    ...more,
+  });
+  const knows = (match: string[], name: string) => !registry(rule({ match })).tool(name, call()).unclassified;
+
+  it.each<[string, string[], string[]]>([
+    ['fhir*', ['fhir', 'FHIR_read', 'fhir.Patient.read', 'fhir/read'], ['read_fhir', 'fhi']],
+    ['{get,read}_patient', ['get_patient', 'read_patient'], ['get_patients', 'patient']],
+    ['*_record?', ['a_records', '_recordX'], ['a_record']],
+    ['[ab]c', ['ac', 'bc'], ['cc']],
+    ['plain', ['plain', 'PLAIN'], ['plainer', 'plain*']],
+  ])('%s knows tools by a glob', (glob, known, others) => {
+    for (const name of known) expect(knows([glob], name), name).toBe(true);
+    for (const name of others) expect(knows([glob], name), name).toBe(false);
+  });
+
+  it('knows a call by what is in it', () => {
+    const fhir = registry(
+      rule({
+        match: ['fhir_*'],
+        where: [{ path: 'arguments.resourceType', in: ['Patient', 'Obs*'] }],
+        domains: ['hipaa'],
+      }),
+      rule({ match: ['fhir_*'], classification: 'internal' }),
+    );
+    const domains = (args: unknown) => fhir.tool('fhir_read', call(args)).domains;
+    expect(domains({ resourceType: 'patient' })).toEqual(['hipaa']);
+    expect(domains({ resourceType: 'Observation' })).toEqual(['hipaa']);
+    for (const other of [{ resourceType: 'Device' }, {}, undefined]) expect(domains(other)).toEqual([]);
+    expect(fhir.tool('fhir_read', call({})).unclassified).toBe(false);
+  });
+
+  it('that wants a purpose, or tags, makes the call want and have them', () => {
+    const both = registry(rule({ purpose: 'required', tags: ['phi'] }), rule({ tags: ['code', 'phi'] }));
+    expect(both.tool('t', call())).toMatchObject({ purposeRequired: true, tags: ['code', 'phi'] });
+  });
+
+  it.each([
+    ['get_patient', 'read'],
+    ['update_patient', 'modify'],
+    ['patientUpdate', 'modify'],
+    ['fhir.Patient.delete', 'modify'],
+    ['list_orders', 'read'],
+    ['get_update_status', 'read'],
+    ['patient', 'read'],
+    ['', 'read'],
+  ])('without an action takes the verb of %s: %s', (name, action) => {
+    const patients = registry(
+      rule({ match: ['**', ''], resource: { type: 'patient', id: ['arguments.id'] } }),
+    );
+    expect(patients.tool(name, call({ id: 1 })).resource?.action).toBe(action);
+  });
+});
