@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { createDeployment, type Deployment, openDeployment } from '../config/deployment.ts';
 import { DEFAULT_DIR, type Layout, layoutOf } from '../config/layout.ts';
-import { VERSION } from '../config/version.ts';
+import { VERSION } from '../config/package.ts';
+import { type Settings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { Journal, listJournals } from '../journal/journal.ts';
 import { Writer } from '../pipeline.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
+import { policyOf } from '../policy/schema.ts';
 import { type Shipment, ship } from '../ship.ts';
 import { Store } from '../store/client.ts';
 import { askHost, type Host } from '../store/guest.ts';
@@ -22,6 +24,8 @@ import { Progress } from './progress.ts';
 export interface LedgerOptions {
   dir?: string;
   url?: string;
+  /** A settings file; else the directory's own, if there is one. */
+  config?: string;
   json?: boolean;
 }
 
@@ -31,7 +35,9 @@ export class Ledger {
   readonly store: Store;
   /** The store, as where journals ship to. */
   readonly target: Target;
+  #settings: Settings | undefined;
   #policy: Policy | undefined;
+  readonly #config: string | undefined;
   /** The store was found not to hold what it had confirmed. */
   #isAmiss = false;
   /** Journals warned of. */
@@ -39,16 +45,28 @@ export class Ledger {
 
   readonly #host: Host | undefined;
 
-  private constructor(deployment: Deployment, store: Store, host: Host | undefined) {
+  private constructor(
+    deployment: Deployment,
+    store: Store,
+    host: Host | undefined,
+    config: string | undefined,
+  ) {
     this.#host = host;
+    this.#config = config;
     this.deployment = deployment;
     this.store = store;
     this.target = new StoreTarget(store);
   }
 
+  /** Read at first use, as the policy in it. */
+  get settings(): Settings {
+    this.#settings ??= settingsOf(this.deployment.layout, process.env, this.#config);
+    return this.#settings;
+  }
+
   /** Compiled at first use: it needs the master key, which whoever only reads may not have. */
   get policy(): Policy {
-    this.#policy ??= compilePolicy(this.deployment.master);
+    this.#policy ??= compilePolicy(this.deployment.master, policyOf(this.settings.policy));
     return this.#policy;
   }
 
@@ -61,7 +79,12 @@ export class Ledger {
    * that lets others in.
    */
   static async open(options: LedgerOptions, mode: Mode): Promise<Ledger> {
-    return Ledger.#on(directoryOf(options).dir, options.url ?? process.env.CLICKHOUSE_URL, mode);
+    return Ledger.#on(
+      directoryOf(options).dir,
+      options.url ?? process.env.CLICKHOUSE_URL,
+      mode,
+      options.config,
+    );
   }
 
   /** On the directory's embedded ClickHouse, whatever the environment says. */
@@ -69,7 +92,7 @@ export class Ledger {
     return Ledger.#on(dir, undefined, mode);
   }
 
-  static async #on(dir: string, url: string | undefined, mode: Mode): Promise<Ledger> {
+  static async #on(dir: string, url: string | undefined, mode: Mode, config?: string): Promise<Ledger> {
     const deployment = mode === 'read' ? openDeployment(dir, process.env) : deploymentIn(dir);
     const { layout } = deployment;
     // What an app's journals hold is the whole ledger until a command opens its database for the first time.
@@ -78,7 +101,7 @@ export class Ledger {
     const { store, host } = url === undefined ? await embeddedIn(layout, mode) : { store: Store.server(url) };
     try {
       if (mode !== 'read' || isUnopened) await migrate(store);
-      return new Ledger(deployment, store, host);
+      return new Ledger(deployment, store, host, config);
     } catch (error) {
       await store.close();
       throw error;

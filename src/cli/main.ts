@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Argument, Command, CommanderError, Option } from 'commander';
-import { VERSION } from '../config/version.ts';
+import { VERSION } from '../config/package.ts';
 import { QUESTIONS } from '../report/questions.ts';
 import type { LedgerOptions } from './ledger.ts';
 import { fail, type Output, output } from './output.ts';
@@ -24,6 +24,10 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       .description(description)
       .option('--dir <dir>', 'directory of the ledger (default: SPANLEDGER_DIR, else ./.spanledger)')
       .option('--url <url>', 'a ClickHouse server instead of the embedded one (default: CLICKHOUSE_URL)')
+      .option(
+        '--config <file>',
+        'settings (default: SPANLEDGER_CONFIG, else spanledger.yaml in the directory)',
+      )
       .option('--json', 'print one JSON document on stdout')
       .addHelpText('after', `\nExample:\n  ${example}`);
   const act = <O extends LedgerOptions>(options: O, work: (out: Output) => Promise<number>) =>
@@ -36,6 +40,12 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
   )
     .option('--keep', 'leave the ledger behind, in ./.spanledger unless --dir says where')
     .action((options) => act(options, async (out) => (await import('./demo.ts')).demo(options, out)));
+
+  command(
+    'init',
+    'make a directory with its ledger id, its key, and commented settings',
+    'spanledger init --dir ./.spanledger',
+  ).action((options) => act(options, async (out) => (await import('./init.ts')).initCommand(options, out)));
 
   command(
     'serve',
@@ -51,7 +61,6 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       '--admin-listen <host:port>',
       'where /metrics, /healthz and /readyz are (default: 127.0.0.1:4319)',
     )
-    .option('--config <file>', 'settings (default: SPANLEDGER_CONFIG, else spanledger.yaml in the directory)')
     .action((options) =>
       act(options, async (out) => (await import('./serve.ts')).serveCommand(options, out)),
     );
@@ -94,6 +103,21 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     .option('--since <time>', 'from this time on: RFC 3339, a date, or 30m, 24h, 7d ago')
     .action((question, options) =>
       act(options, async (out) => (await import('./query.ts')).queryCommand(question, options, out)),
+    );
+
+  command(
+    'policy',
+    'explain TOOL [ARGS.json]: what would be recorded of a call, and why',
+    'spanledger policy explain issue_refund arguments.json',
+  )
+    .addArgument(new Argument('<what>', 'what to do').choices(['explain']))
+    .argument('<tool>', 'the name of a tool')
+    .argument(
+      '[arguments]',
+      'a JSON file with its arguments, or with arguments and result; - for standard input',
+    )
+    .action((_what, tool, args, options) =>
+      act(options, async (out) => (await import('./policy.ts')).explainCommand(tool, args, options, out)),
     );
 
   command(

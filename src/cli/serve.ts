@@ -1,4 +1,4 @@
-import { readSettings, type Settings } from '../config/settings.ts';
+import { settingsOf } from '../config/settings.ts';
 import { addressOf } from '../server/listen.ts';
 import { newLog } from '../server/log.ts';
 import { Sidecar } from '../server/sidecar.ts';
@@ -6,7 +6,6 @@ import { directoryOf, Ledger, type LedgerOptions } from './ledger.ts';
 import { inked, type Output } from './output.ts';
 
 export interface ServeOptions extends LedgerOptions {
-  config?: string;
   otlpListen?: string;
   otlpGrpcListen?: string;
   adminListen?: string;
@@ -20,7 +19,8 @@ const DRAIN_MS = 30_000;
  * SIGINT drain: nothing new is taken, what is under way is answered, the chain is closed and shipped.
  */
 export async function serveCommand(options: ServeOptions, out: Output): Promise<number> {
-  const settings = settingsOf(options);
+  // Before anything is opened: a mistake in it should leave nothing behind.
+  const settings = settingsOf(directoryOf(options), process.env, options.config);
   const { serve } = settings;
   const log = newLog(process.env.SPANLEDGER_LOG_LEVEL ?? 'info');
   const otlp = address('otlp-listen', options.otlpListen, serve.otlp_listen, '127.0.0.1:4318');
@@ -69,11 +69,6 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
   } finally {
     await ledger.close();
   }
-}
-
-function settingsOf(options: ServeOptions): Settings {
-  const named = options.config ?? process.env.SPANLEDGER_CONFIG;
-  return named === undefined ? readSettings(directoryOf(options).settingsFile, true) : readSettings(named);
 }
 
 /** Flags over variables over the file over defaults. */

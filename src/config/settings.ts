@@ -1,8 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { isNode, LineCounter, parseDocument } from 'yaml';
+import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { messageOf, SpanledgerError } from '../errors.ts';
+import { policySchema, unknownIn } from '../policy/schema.ts';
+import type { Environment } from './deployment.ts';
+import type { Layout } from './layout.ts';
 
 /** What a token's holder may do: send, read records, make reports, everything. */
 export const RIGHTS = ['ingest', 'read', 'report', 'admin'] as const;
@@ -62,6 +65,7 @@ const settings = z.strictObject({
   version: z.literal(1),
   serve: serve.prefault({}),
   tokens: z.array(token).default([]),
+  policy: policySchema.prefault({}),
 });
 
 /** What `spanledger.yaml` says, with its defaults. */
@@ -69,6 +73,11 @@ export type Settings = z.output<typeof settings>;
 export type ServeSettings = Settings['serve'];
 export type TokenSettings = Settings['tokens'][number];
 export type ForwardSettings = NonNullable<ServeSettings['forward']>;
+
+/** For editors: the JSON Schema (2020-12) of a settings file. */
+export function settingsSchema(): object {
+  return z.toJSONSchema(settings, { io: 'input', unrepresentable: 'any' });
+}
 
 /**
  * Reads a settings file; without one the defaults hold. Paths in it are answered absolute.
@@ -90,6 +99,17 @@ export function readSettings(path: string, mayBeAbsent = false): Settings {
   return parseSettings(text, path);
 }
 
+/**
+ * The settings of a deployment: those of the file named, else by SPANLEDGER_CONFIG, else of its directory's, if there
+ * is one.
+ *
+ * @throws SpanledgerError `config_invalid`
+ */
+export function settingsOf(layout: Layout, env: Environment, named?: string): Settings {
+  const path = named ?? env.SPANLEDGER_CONFIG;
+  return path === undefined ? readSettings(layout.settingsFile, true) : readSettings(path);
+}
+
 /** As `readSettings`, of a text; `path` is for its errors and what its relative paths begin at. */
 export function parseSettings(text: string, path: string): Settings {
   const lines = new LineCounter();
@@ -97,20 +117,14 @@ export function parseSettings(text: string, path: string): Settings {
   const problems = document.errors.map(({ message }) => message.split('\n')[0]!.replace(/:$/, ''));
   if (problems.length > 0) throw mistakes(path, problems);
   const parsed = settings.safeParse(document.toJS() ?? {});
-  if (!parsed.success) {
+  const issues = parsed.success
+    ? unknownIn(parsed.data.policy).map((each) => ({ ...each, path: ['policy', ...each.path] }))
+    : parsed.error.issues;
+  if (!parsed.success || issues.length > 0)
     throw mistakes(
       path,
-      parsed.error.issues.map((issue) => {
-        const { path: field, message } = issue;
-        const node = nodeAt(
-          document,
-          issue.code === 'unrecognized_keys' ? [...field, issue.keys[0]!] : field,
-        );
-        const line = isNode(node) && node.range ? `line ${lines.linePos(node.range[0]).line}, ` : '';
-        return `${line}${field.join('.') || 'the file'}: ${message}`;
-      }),
+      issues.map((issue) => told(issue, document, lines)),
     );
-  }
   const { tls } = parsed.data.serve;
   const folder = dirname(resolve(path));
   if (tls !== undefined) {
@@ -121,8 +135,20 @@ export function parseSettings(text: string, path: string): Settings {
   return parsed.data;
 }
 
+interface Issue {
+  path: PropertyKey[];
+  message: string;
+  keys?: string[];
+}
+
+function told({ path, message, keys = [] }: Issue, document: Document, lines: LineCounter): string {
+  const node = nodeAt(document, [...path, ...keys.slice(0, 1)]);
+  const line = isNode(node) && node.range ? `line ${lines.linePos(node.range[0]).line}, ` : '';
+  return `${line}${path.join('.') || 'the file'}: ${message}`;
+}
+
 /** The node of a field, or of the nearest thing around it that is there. */
-function nodeAt(document: ReturnType<typeof parseDocument>, field: readonly PropertyKey[]): unknown {
+function nodeAt(document: Document, field: readonly PropertyKey[]): unknown {
   for (let depth = field.length; depth > 0; depth--) {
     const node = document.getIn(field.slice(0, depth), true);
     if (node !== undefined) return node;

@@ -22,6 +22,7 @@ export const BUILTIN_POLICY: PolicyDocument = {
   },
   tools: [
     {
+      id: 'builtin.patients.read',
       match: ['lookup_patient', 'access_patient_record', 'get_patient', 'fetch_lab_results'],
       resource: {
         type: 'patient',
@@ -34,6 +35,7 @@ export const BUILTIN_POLICY: PolicyDocument = {
       pseudonyms: { name: 'patient_name' },
     },
     {
+      id: 'builtin.patients.modify',
       match: ['update_treatment', 'update_patient_record', 'delete_record'],
       resource: {
         type: 'patient',
@@ -46,6 +48,7 @@ export const BUILTIN_POLICY: PolicyDocument = {
       pseudonyms: { name: 'patient_name' },
     },
     {
+      id: 'builtin.payments',
       match: ['charge_payment', 'process_payment', 'issue_refund', 'apply_credit'],
       resource: {
         type: 'payment',
@@ -56,7 +59,12 @@ export const BUILTIN_POLICY: PolicyDocument = {
       domains: ['financial'],
       classification: 'confidential',
     },
-    { match: ['send_email', 'send_message'], domains: [], classification: 'confidential' },
+    {
+      id: 'builtin.messages',
+      match: ['send_email', 'send_message'],
+      domains: [],
+      classification: 'confidential',
+    },
   ],
   redact: [
     'password',

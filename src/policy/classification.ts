@@ -1,5 +1,5 @@
 /** public < internal < confidential < restricted. */
-const CLASSIFICATIONS = ['public', 'internal', 'confidential', 'restricted'] as const;
+export const CLASSIFICATIONS = ['public', 'internal', 'confidential', 'restricted'] as const;
 
 export type Classification = (typeof CLASSIFICATIONS)[number];
 

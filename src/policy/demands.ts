@@ -4,11 +4,11 @@ import { type Classification, strictest } from './classification.ts';
  * When a person's request may erase a record, from the mildest: at once; once its retention's minimum is over; or
  * not at all before the class ends, whoever asks.
  */
-const ERASURES = ['on_request', 'after_minimum', 'never'] as const;
+export const ERASURES = ['on_request', 'after_minimum', 'never'] as const;
 export type Erasure = (typeof ERASURES)[number];
 
 /** What a tool does that cannot be recorded, where we own the call: it runs, and a gap is told; or it does not run. */
-const FAIL_MODES = ['open', 'closed'] as const;
+export const FAIL_MODES = ['open', 'closed'] as const;
 export type FailMode = (typeof FAIL_MODES)[number];
 
 /** What rules, domains and findings ask for one record. Absent fields ask nothing. */

@@ -1,10 +1,12 @@
 import { systemClock } from '../clock.ts';
 import { createDeployment, type Deployment } from '../config/deployment.ts';
 import { DEFAULT_DIR } from '../config/layout.ts';
-import { VERSION } from '../config/version.ts';
+import { VERSION } from '../config/package.ts';
+import { settingsOf } from '../config/settings.ts';
 import { Journal } from '../journal/journal.ts';
 import { Writer } from '../pipeline.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
+import { policyOf } from '../policy/schema.ts';
 
 export interface AuditOptions {
   /**
@@ -12,6 +14,11 @@ export interface AuditOptions {
    * @default SPANLEDGER_DIR, else ./.spanledger
    */
   dir?: string;
+  /**
+   * The settings file, whose policy says what may be kept.
+   * @default SPANLEDGER_CONFIG, else spanledger.yaml in the directory, if it is there
+   */
+  config?: string;
   /**
    * Who writes. Stands in `chain_opened`, and a process of the same name takes over what this one leaves.
    * @default OTEL_SERVICE_NAME, else `app`
@@ -32,7 +39,8 @@ export interface Audit {
 export function openAudit(options: AuditOptions = {}, env = process.env): Audit {
   const deployment = createDeployment(options.dir ?? env.SPANLEDGER_DIR ?? DEFAULT_DIR, env);
   const name = options.writer ?? env.OTEL_SERVICE_NAME ?? 'app';
-  const policy = compilePolicy(deployment.master);
+  const { policy: said } = settingsOf(deployment.layout, env, options.config);
+  const policy = compilePolicy(deployment.master, policyOf(said));
   const journal = Journal.takeOver(deployment.layout.journals, roleOf(name));
   const writer = new Writer({
     journal,

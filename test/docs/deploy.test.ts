@@ -1,9 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { layoutOf } from '../../src/config/layout.ts';
+import { parseSettings, settingsSchema } from '../../src/config/settings.ts';
 import { Store } from '../../src/store/client.ts';
+import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 
 describe('deploy/clickhouse/grants.sql', () => {
   let dir: string;
@@ -34,5 +36,50 @@ describe('deploy/clickhouse/grants.sql', () => {
     for (const statement of statements.filter((each) => /ALTER|DELETE|DROP|TRUNCATE/.test(each))) {
       expect(statement).toContain('TO spanledger_migrator');
     }
+  });
+});
+
+describe('deploy/spanledger.yaml', () => {
+  const text = readFileSync('deploy/spanledger.yaml', 'utf8');
+
+  it('says what holds without it', () => {
+    expect(parseSettings(text, 'spanledger.yaml')).toEqual({
+      ...parseSettings('version: 1', 'spanledger.yaml'),
+      serve: expect.objectContaining({ otlp_listen: '127.0.0.1:4318', insecure: false }),
+    });
+  });
+
+  it('holds examples that are settings too', () => {
+    const examples = text.replace(/^tokens: \[\]$/m, 'tokens:').replace(/^(\s*)#(?! \S|$)/gm, '$1');
+    const settings = parseSettings(examples, 'spanledger.yaml');
+    expect(settings.tokens).toHaveLength(1);
+    expect(settings.serve.forward?.endpoint).toBe('http://127.0.0.1:14318');
+    expect(settings.policy.tools).toHaveLength(1);
+  });
+
+  it('has a schema for editors, as it is read', () => {
+    const schema: unknown = JSON.parse(readFileSync('deploy/spanledger.schema.json', 'utf8'));
+    expect(schema).toEqual(JSON.parse(JSON.stringify(settingsSchema())));
+  });
+});
+
+describe('spanledger init', () => {
+  it('makes a directory that serves, and changes nothing of one that is there', async () => {
+    const dir = join(temporaryFolder(), 'new');
+    const made = documentOf<{ made: string[]; ledger_id: string }>(
+      await spanledger(['init', '--dir', dir, '--json']),
+    );
+    expect(made.made).toHaveLength(3);
+    expect(readFileSync(join(dir, 'spanledger.yaml'), 'utf8')).toBe(
+      readFileSync('deploy/spanledger.yaml', 'utf8'),
+    );
+    expect(statSync(join(dir, 'keys', 'master')).mode & 0o077).toBe(0);
+    const again = await spanledger(['init', '--dir', dir, '--json']);
+    expect(documentOf(again)).toMatchObject({ made: [], ledger_id: made.ledger_id });
+    const explained = await spanledger(['policy', 'explain', 'issue_refund', '--dir', dir, '--json']);
+    expect(documentOf(explained)).toMatchObject({
+      rules: [{ id: 'builtin.payments', classification: 'confidential', domains: ['financial'] }],
+      record: { retention_class: 'financial', unclassified: false },
+    });
   });
 });

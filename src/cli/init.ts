@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs';
+import { createDeployment } from '../config/deployment.ts';
+import { createOnce } from '../config/durable.ts';
+import { packaged } from '../config/package.ts';
+import { settingsOf } from '../config/settings.ts';
+import { directoryOf, type LedgerOptions } from './ledger.ts';
+import { inked, type Output } from './output.ts';
+
+/** Makes a ledger's directory with its id, its key and commented settings. What is there already stays as it is. */
+export async function initCommand(options: LedgerOptions, out: Output): Promise<number> {
+  const layout = directoryOf(options);
+  const files = [layout.ledgerFile, layout.masterKeyFile, layout.settingsFile];
+  const before = files.filter((file) => existsSync(file));
+  const { ledgerId } = createDeployment(layout.dir, process.env);
+  createOnce(`${layout.dir}/spanledger.schema.json`, packaged('deploy/spanledger.schema.json'));
+  createOnce(layout.settingsFile, packaged('deploy/spanledger.yaml'));
+  settingsOf(layout, {});
+  const made = files.filter((file) => existsSync(file) && !before.includes(file));
+  out.document({ dir: layout.dir, ledger_id: ledgerId, made, kept: before });
+  for (const file of made) out.line(inked`Made ${file}`);
+  for (const file of before) out.line(inked`Kept ${file}`);
+  out.line(
+    'Next: read spanledger.yaml, back up keys/master where nobody else can read it, then spanledger serve',
+  );
+  return 0;
+}

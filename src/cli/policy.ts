@@ -1,0 +1,98 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { openDeployment } from '../config/deployment.ts';
+import { settingsOf } from '../config/settings.ts';
+import { messageOf, SpanledgerError } from '../errors.ts';
+import type { MasterKey } from '../policy/keyring.ts';
+import { compilePolicy } from '../policy/policy.ts';
+import { policyOf } from '../policy/schema.ts';
+import { Cleaner } from '../record/cleaner.ts';
+import { DEFAULT_TENANT } from '../record/facts-of.ts';
+import { toolFacts } from '../record/tool-facts.ts';
+import { directoryOf, type LedgerOptions } from './ledger.ts';
+import { indented, ink, inked, type Output, table } from './output.ts';
+
+/** Pseudonyms of it mean nothing: without a directory there is no key. */
+const NO_KEY: MasterKey = { id: 'example', secret: new Uint8Array(32) };
+
+/**
+ * What would be recorded of a call, and why: which rules match, what each asks, and what comes of them together.
+ *
+ * @param args a file with the call's arguments, or with `{"arguments": …, "result": …}`.
+ */
+export async function explainCommand(
+  tool: string,
+  args: string | undefined,
+  options: LedgerOptions,
+  out: Output,
+): Promise<number> {
+  const layout = directoryOf(options);
+  const document = policyOf(settingsOf(layout, process.env, options.config).policy);
+  const hasKey = existsSync(layout.masterKeyFile) || process.env.SPANLEDGER_MASTER_KEY !== undefined;
+  const master = hasKey ? openDeployment(layout.dir, process.env).master : NO_KEY;
+  const policy = compilePolicy(master, document);
+  const call = callIn(args);
+
+  const rules = policy.registry.matching(tool, call).map(({ id, demands, rule }) => ({
+    id,
+    match: rule.match,
+    ...demands,
+    ...(rule.resource === undefined ? {} : { resource: rule.resource.type }),
+  }));
+  const clean = new Cleaner(policy, DEFAULT_TENANT);
+  const facts = toolFacts(
+    { toolName: tool, toolArguments: call.arguments, toolResult: call.result },
+    'executed',
+    { status: 'success' },
+    clean,
+  );
+  const { recorded, resource, classification, domains, retentionClass, unclassified, purposeRequired, tags } =
+    facts;
+  const record = {
+    tool: recorded,
+    ...(resource === undefined ? {} : { resource }),
+    data_classification: classification,
+    domains,
+    retention_class: retentionClass,
+    purpose_required: purposeRequired,
+    tags,
+    unclassified,
+  };
+  out.document({ tool, rules, record });
+
+  out.line(ink.bold(`${tool}${unclassified ? ': no rule knows it' : ''}`));
+  const rows = rules.map((rule) => [
+    rule.id,
+    rule.classification,
+    rule.domains.join(', ') || '-',
+    rule.retention === undefined ? '-' : `${rule.retention.class}, ${rule.retention.days} d`,
+    rule.purposeRequired ? 'required' : '-',
+    rule.resource ?? '-',
+  ]);
+  if (rows.length > 0)
+    for (const line of table(['rule', 'classification', 'domains', 'retention', 'purpose', 'resource'], rows))
+      out.line(indented(line));
+  out.line('Together, the strictest of each, and what would stand in the record:');
+  for (const line of JSON.stringify(record, null, 2).split('\n')) out.line(indented(line));
+  if (!hasKey && JSON.stringify(record).includes(`hmac:${NO_KEY.id}:`))
+    out.log(inked`There is no key in ${layout.dir} yet: its pseudonyms will be others`);
+  return 0;
+}
+
+function callIn(file: string | undefined): { arguments: unknown; result: unknown } {
+  if (file === undefined) return { arguments: undefined, result: undefined };
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
+  } catch (cause) {
+    throw new SpanledgerError('file_unreadable', `${file}: ${messageOf(cause)}`, {
+      cause,
+      hint: 'give a JSON file with the arguments of a call, or - for standard input',
+    });
+  }
+  const isWhole = typeof value === 'object' && value !== null && ('arguments' in value || 'result' in value);
+  const { arguments: args, result } = (isWhole ? value : { arguments: value }) as {
+    arguments?: unknown;
+    result?: unknown;
+  };
+  return { arguments: args, result };
+}

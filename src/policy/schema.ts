@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import { BUILTIN_POLICY } from './builtin.ts';
+import { CLASSIFICATIONS } from './classification.ts';
+import { ERASURES, FAIL_MODES } from './demands.ts';
+import type { PolicyDocument } from './document.ts';
+import { parsePath } from './path.ts';
+
+/** Names stand in records, columns and file names. */
+const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'a name is of a-z, 0-9, and . _ - within');
+const names = z.array(z.string().min(1).max(256));
+const path = z
+  .string()
+  .refine(
+    (text) => parsePath(text) !== undefined,
+    'write a path as arguments.patient_id or result.items[*].id',
+  )
+  .refine((text) => /^(\$\.?)?(arguments|result)\b/.test(text), 'a path begins at arguments or at result');
+
+const retentionClass = z.strictObject({
+  days: z.int().min(1).max(36_500).describe('How long records of the class are kept.'),
+  archive: z.enum(['required', 'none']).describe('Whether they are archived before they go.'),
+});
+
+const domain = z.strictObject({
+  classification: z.enum(CLASSIFICATIONS),
+  retention: name.describe('A retention class.'),
+  erasure: z.enum(ERASURES).optional().describe('When a person may ask for erasure.'),
+  fail: z.enum(FAIL_MODES).optional().describe('Whether a call that cannot be recorded runs.'),
+});
+
+const tool = z.strictObject({
+  id: z.string().min(1).max(64).optional().describe('Names the rule in explanations.'),
+  match: names.min(1).describe('Globs of tool names.'),
+  where: z
+    .array(z.strictObject({ path, in: names.min(1) }))
+    .optional()
+    .describe('Only calls that hold one of the values at each path.'),
+  resource: z
+    .strictObject({
+      type: z.string().min(1).max(64),
+      id: z.array(path).min(1),
+      action: z.enum(['read', 'modify']).optional(),
+      subject: z.array(path).optional(),
+    })
+    .optional()
+    .describe('What the call reads or changes.'),
+  domains: z.array(name).default([]),
+  classification: z.enum(CLASSIFICATIONS).default('internal'),
+  purpose: z.literal('required').optional(),
+  tags: names.optional(),
+  pseudonyms: z.record(z.string(), name).optional(),
+});
+
+/** The `policy:` of spanledger.yaml: what is added to the built-in policy, or put in its place. */
+export const policySchema = z.strictObject({
+  builtin: z.boolean().default(true).describe('Begin with the built-in rules and names; false: only these.'),
+  retention: z
+    .strictObject({
+      grace_days: z.int().min(0).max(365).optional(),
+      classes: z.record(name, retentionClass).default({}),
+    })
+    .prefault({}),
+  domains: z.record(name, domain).default({}),
+  tools: z.array(tool).default([]),
+  redact: names.default([]).describe('Field names whose value becomes ***REDACTED***.'),
+  keep: names.default([]).describe('Field names that would match and are left alone.'),
+  about: names.default([]).describe('Last words that make of a name something about the value.'),
+  pseudonyms: z
+    .record(name, names)
+    .default({})
+    .describe('Field names whose value becomes a pseudonym, by kind.'),
+  people: names.default([]).describe('Nouns for a person.'),
+});
+
+export type PolicySettings = z.output<typeof policySchema>;
+
+/** What a policy's domains and tools name must be there. */
+export interface Unknown {
+  path: (string | number)[];
+  message: string;
+}
+
+/**
+ * The whole policy that settings make: the built-in one, where it is not left out, with theirs added to its lists
+ * and put over its names. Their tools come first, so that they tell where a resource is.
+ */
+export function policyOf(settings: PolicySettings): PolicyDocument {
+  const { builtin, retention, domains, tools, redact, keep, about, pseudonyms, people } = settings;
+  const base = builtin ? BUILTIN_POLICY : EMPTY;
+  return withoutAbsent({
+    version: 1,
+    retention: {
+      grace_days: retention.grace_days ?? base.retention.grace_days,
+      classes: { ...base.retention.classes, ...retention.classes },
+    },
+    domains: { ...base.domains, ...domains },
+    tools: [...tools, ...base.tools],
+    redact: [...base.redact, ...redact],
+    keep: [...base.keep, ...keep],
+    about: [...base.about, ...about],
+    pseudonyms: merged(base.pseudonyms, pseudonyms),
+    people: [...base.people, ...people],
+  }) as PolicyDocument;
+}
+
+/** Names that a policy uses and nobody described: a spelling mistake would lower what it meant to raise. */
+export function unknownIn(settings: PolicySettings): Unknown[] {
+  const { retention, domains } = policyOf(settings);
+  const found: Unknown[] = [];
+  for (const [domain, { retention: name }] of Object.entries(settings.domains)) {
+    if (!Object.hasOwn(retention.classes, name))
+      found.push({
+        path: ['domains', domain, 'retention'],
+        message: `there is no retention class ${name}: it is one of ${Object.keys(retention.classes).join(', ')}`,
+      });
+  }
+  for (const [i, tool] of settings.tools.entries()) {
+    for (const [j, domain] of tool.domains.entries()) {
+      if (!Object.hasOwn(domains, domain))
+        found.push({
+          path: ['tools', i, 'domains', j],
+          message: `there is no domain ${domain}: it is one of ${Object.keys(domains).join(', ')}`,
+        });
+    }
+  }
+  return found;
+}
+
+/** Retention must hold for what no rule knows, and secrets and people have names in every deployment. */
+const EMPTY: PolicyDocument = {
+  ...BUILTIN_POLICY,
+  retention: { ...BUILTIN_POLICY.retention, classes: { default: BUILTIN_POLICY.retention.classes.default! } },
+  domains: {},
+  tools: [],
+};
+
+function merged(
+  a: { [kind: string]: string[] },
+  b: { [kind: string]: string[] },
+): { [kind: string]: string[] } {
+  const all = { ...a };
+  for (const [kind, more] of Object.entries(b)) all[kind] = [...(all[kind] ?? []), ...more];
+  return all;
+}
+
+/** Canonical JSON, whose digest stands in `chain_opened`, knows no `undefined`. */
+function withoutAbsent(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutAbsent);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, each]) => each !== undefined)
+      .map(([key, each]) => [key, withoutAbsent(each)]),
+  );
+}

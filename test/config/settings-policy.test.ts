@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { parseSettings } from '../../src/config/settings.ts';
+import { isSpanledgerError } from '../../src/errors.ts';
+import { BUILTIN_POLICY } from '../../src/policy/builtin.ts';
+import { policyOf } from '../../src/policy/schema.ts';
+import { canonicalJson } from '../../src/record/canonical.ts';
+
+const policyIn = (yaml: string) => policyOf(parseSettings(`version: 1\n${yaml}`, 'spanledger.yaml').policy);
+
+function mistakeIn(yaml: string): string {
+  try {
+    policyIn(yaml);
+  } catch (error) {
+    if (isSpanledgerError(error, 'config_invalid')) return error.message;
+    throw error;
+  }
+  return 'none';
+}
+
+describe('the policy in a settings file', () => {
+  it('is the built-in one where nothing is said, to the byte its digest is made of', () => {
+    expect(canonicalJson(policyIn(''))).toBe(canonicalJson(BUILTIN_POLICY));
+    expect(canonicalJson(policyIn('policy: {}'))).toBe(canonicalJson(BUILTIN_POLICY));
+  });
+
+  it('adds to the lists, and puts its own over names', () => {
+    const policy = policyIn(`policy:
+  retention:
+    grace_days: 60
+    classes: { hipaa: { days: 3000, archive: required } }
+  domains: { pci: { classification: restricted, retention: financial, fail: closed } }
+  tools: [{ match: ['pay_*'], domains: [pci] }]
+  redact: [badge]
+  pseudonyms: { phone: [pager] }
+`);
+    expect(policy.retention).toMatchObject({
+      grace_days: 60,
+      classes: { hipaa: { days: 3000 }, soc2: { days: 365 } },
+    });
+    expect(policy.domains).toMatchObject({
+      pci: { fail: 'closed' },
+      hipaa: { classification: 'restricted' },
+    });
+    expect(policy.tools[0]).toEqual({ match: ['pay_*'], domains: ['pci'], classification: 'internal' });
+    expect(policy.tools.slice(1)).toEqual(BUILTIN_POLICY.tools);
+    expect(policy.redact).toEqual([...BUILTIN_POLICY.redact, 'badge']);
+    expect(policy.pseudonyms.phone).toEqual([...BUILTIN_POLICY.pseudonyms.phone!, 'pager']);
+  });
+
+  it('without the built-in one still redacts, and keeps what no rule knows', () => {
+    const policy = policyIn('policy: { builtin: false }');
+    expect(policy).toMatchObject({ tools: [], domains: {}, redact: BUILTIN_POLICY.redact });
+    expect(Object.keys(policy.retention.classes)).toEqual(['default']);
+  });
+
+  it.each([
+    [
+      'policy: { tools: [{ match: [x], domains: [hippa] }] }',
+      /line 2, policy\.tools\.0\.domains\.0: there is no domain hippa/,
+    ],
+    [
+      'policy:\n  domains:\n    a: { classification: public, retention: b }',
+      /line 4, policy\.domains\.a\.retention: there is no retention class b/,
+    ],
+    [
+      'policy:\n  tools:\n    - match: [x]\n      resource: { type: a, id: [order_id] }',
+      /line 5, .*: a path begins at arguments or at result/,
+    ],
+    [
+      'policy:\n  tools:\n    - match: [x]\n      resource: { type: a, id: ["arguments.a[?(@)]"] }',
+      /line 5, .*: write a path/,
+    ],
+    ['policy:\n  tools:\n    - match: []', /line 4, policy\.tools\.0\.match/],
+    [
+      'policy:\n  tools:\n    - match: [x]\n      clasification: public',
+      /line 5, policy\.tools\.0: Unrecognized key: "clasification"/,
+    ],
+    [
+      'policy:\n  retention:\n    classes:\n      a: { days: 0, archive: none }',
+      /line 5, policy\.retention\.classes\.a\.days/,
+    ],
+    ['policy:\n  builtin: maybe', /line 3, policy\.builtin/],
+  ])('%j is refused with its place', (yaml, message) => {
+    expect(mistakeIn(yaml)).toMatch(message);
+  });
+});
