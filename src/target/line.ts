@@ -31,6 +31,8 @@ export function lineOf(record: SealedRecord): string {
 const LAST_EXPIRY = 4_102_444_800;
 const CHAIN_ID = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const HASH = /^[0-9a-f]{64}$/;
+/** It names a partition, and stands in rows as it is: a tab or a line's end in it would begin another row. */
+const RETENTION_CLASS = /^[\w.-]{1,64}$/;
 const TIME = (decimals: number) =>
   new RegExp(`^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{${decimals}}Z$`);
 const OCCURRED_AT = TIME(9);
@@ -58,13 +60,15 @@ export function readLine(
   if (!Number.isSafeInteger(seq) || seq! < 0) return { problem: 'seq' };
   if (!Number.isSafeInteger(expires_at) || expires_at! < 0 || expires_at! > LAST_EXPIRY)
     return { problem: 'expires_at' };
+  if (typeof retention_class !== 'string' || !RETENTION_CLASS.test(retention_class))
+    return { problem: 'retention_class' };
   if (typeof prev_hash !== 'string' || !HASH.test(prev_hash)) return { problem: 'prev_hash' };
   if (typeof payload !== 'string') return { problem: 'payload' };
   const sealed: SealedRecord = {
     chainId: chain_id,
     seq: seq!,
     expiresAt: expires_at!,
-    retentionClass: String(retention_class),
+    retentionClass: retention_class,
     prevHash: prev_hash,
     recordHash: String(record_hash),
     payload,
