@@ -34,24 +34,40 @@ export class RelayTarget implements Target {
 
   async standing(chainId: string, seq: number): Promise<string[]> {
     const { body } = await this.#ask(`/v1/chains/${encodeURIComponent(chainId)}?seq=${seq}`);
-    return (body as { standing: string[] }).standing;
+    const { chain_id, standing } = body as { chain_id?: unknown; standing?: unknown };
+    if (chain_id !== chainId || !isListOfText(standing)) throw noRelay(this.#base);
+    return standing;
   }
 
   async deliver(batch: Batch, how: Delivery): Promise<Delivered> {
     let added = 0;
-    for (const lines of requestsOf(batch)) {
-      const { status, body } = await this.#ask(
-        `/v1/entries${how === 'restored' ? '?restored=1' : ''}`,
-        lines,
-      );
-      if (status === 409) return { added, stopped: (body as { stopped: StoppedChain }).stopped };
-      added += (body as RelayAnswer).added;
+    for (const { lines, last } of requestsOf(batch)) {
+      const path = `/v1/entries${how === 'restored' ? '?restored=1' : ''}`;
+      const { status, body } = await this.#ask(path, lines);
+      if (status === 409) return { added, stopped: this.#stoppedIn(body, last.chainId) };
+      const answer = body as Partial<RelayAnswer>;
+      // Whatever answers 200 is not a relay yet: what is acknowledged is the last record, by its hash.
+      const isTaken = answer.chain_id === last.chainId && answer.head === last.recordHash;
+      if (!isTaken || answer.size !== last.seq + 1) throw noRelay(this.#base);
+      added += Number(answer.added);
     }
     return { added };
   }
 
+  #stoppedIn(body: object, chainId: string): StoppedChain {
+    const { stopped } = body as { stopped?: Partial<StoppedChain> };
+    const isWhole =
+      stopped?.chainId === chainId &&
+      (stopped.kind === 'fork' || stopped.kind === 'rollback') &&
+      Number.isSafeInteger(stopped.seq) &&
+      typeof stopped.expected === 'string' &&
+      isListOfText(stopped.found);
+    if (!isWhole) throw noRelay(this.#base);
+    return stopped as StoppedChain;
+  }
+
   /** An answer that is a success or a conflict; GET without lines, else POST. */
-  async #ask(path: string, lines?: string): Promise<{ status: number; body: unknown }> {
+  async #ask(path: string, lines?: string): Promise<{ status: number; body: object }> {
     let status: number;
     let text: string;
     try {
@@ -75,7 +91,7 @@ export class RelayTarget implements Target {
     }
     if (status === 200 || status === 409) {
       try {
-        return { status, body: JSON.parse(text) };
+        return { status, body: Object(JSON.parse(text)) as object };
       } catch {
         // told below
       }
@@ -84,17 +100,33 @@ export class RelayTarget implements Target {
   }
 }
 
-function* requestsOf(batch: Batch): Generator<string> {
+function* requestsOf(batch: Batch): Generator<{ lines: string; last: SealedRecord }> {
   let lines = '';
+  let bytes = 0;
+  let last: SealedRecord = batch[0];
   for (const record of batch as readonly SealedRecord[]) {
     const line = lineOf(record);
-    if (lines !== '' && lines.length + line.length > MAX_REQUEST_BYTES) {
-      yield lines;
+    const size = Buffer.byteLength(line);
+    if (lines !== '' && bytes + size > MAX_REQUEST_BYTES) {
+      yield { lines, last };
       lines = '';
+      bytes = 0;
     }
     lines += line;
+    bytes += size;
+    last = record;
   }
-  yield lines;
+  yield { lines, last };
+}
+
+function isListOfText(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
+
+function noRelay(base: string): SpanledgerError {
+  return new SpanledgerError('relay_refused', `what answers at ${base} is no relay`, {
+    hint: 'is SPANLEDGER_ENDPOINT the OTLP/HTTP address of a spanledger sidecar?',
+  });
 }
 
 function refused(base: string, status: number, text: string): SpanledgerError {
