@@ -56,11 +56,11 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
       out.line(inked`Metrics and health at ${listening.admin}; the ledger is ${layout.dir}`);
       const broken = await Promise.race([stopping.then(() => undefined), sidecar.broken]);
       log.info(broken === undefined ? {} : { code: broken.code }, 'draining');
-      await sidecar.stop();
+      const isShippable = await sidecar.stop();
       // Whatever starts this process again finds in the journal what was acknowledged.
       if (broken !== undefined) throw broken;
       await writer.close();
-      await withinTime(ledger.ship(writer, out), DRAIN_MS);
+      if (isShippable) await withinTime(ledger.ship(writer, out), DRAIN_MS);
       log.info({}, 'stopped');
     } finally {
       await journal.close();

@@ -1,4 +1,5 @@
-import { messageOf } from '../errors.ts';
+import { setTimeout as wait } from 'node:timers/promises';
+import { messageOf, SpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
 import { type Shipment, ship } from '../ship.ts';
 import type { Target } from '../target/target.ts';
@@ -59,26 +60,37 @@ export class Shipper {
     this.#running ??= this.#run();
   }
 
-  /** Something was recorded. */
+  /** Something was recorded. While the target fails it waits its time: who records often must not hammer at it. */
   wake(): void {
     if (this.#isDue) return;
     this.#isDue = true;
-    this.#alarm();
+    if (this.counts.failure === undefined) this.#alarm();
   }
 
-  /** Resolves when all that was durable before the call has been shipped. Rejects as that shipment fails. */
+  /** Resolves when all that was durable before the call has been shipped. Rejects as that shipment fails, or at the end. */
   async shipped(): Promise<void> {
+    if (this.#stopped) throw stopping();
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.#alarm();
     });
   }
 
-  /** Lets a shipment under way come to its end. What is not shipped yet stays in the journal. */
-  async stop(): Promise<void> {
+  /**
+   * Lets a shipment under way come to its end, so many milliseconds at most. What is not shipped yet stays in the
+   * journal.
+   *
+   * @returns false where it goes on, and nobody else may ship that journal yet.
+   */
+  async stop(within: number): Promise<boolean> {
     this.#stopped = true;
     this.#alarm();
-    await this.#running;
+    const isOver = await Promise.race([
+      Promise.resolve(this.#running).then(() => true),
+      wait(within, false, { ref: false }),
+    ]);
+    for (const each of this.#waiting.splice(0)) each.reject(stopping());
+    return isOver;
   }
 
   async #run(): Promise<void> {
@@ -117,8 +129,8 @@ export class Shipper {
   }
 
   async #rest(): Promise<void> {
-    await this.#sleep(this.#isDue ? GATHER_MS : LOOK_MS);
-    // Woken from the long rest by the first of what may be many.
+    if (!this.#isDue) await this.#sleep(LOOK_MS);
+    // What came may be the first of many.
     if (this.#isDue) await this.#sleep(GATHER_MS);
   }
 
@@ -134,6 +146,12 @@ export class Shipper {
     });
     this.#alarm = () => {};
   }
+}
+
+function stopping(): SpanledgerError {
+  return new SpanledgerError('store_unreachable', 'the serving process is stopping', {
+    hint: 'try again when it is gone',
+  });
 }
 
 /** Full jitter, so that many writers do not come back at once. */

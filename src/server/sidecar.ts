@@ -53,6 +53,8 @@ export interface Listening {
 
 /** What is queued for the other backend has so long to leave at the end, in milliseconds. */
 const FORWARD_CLOSE_MS = 5_000;
+/** And a shipment: a store that hangs keeps nobody from ending. */
+const SHIP_CLOSE_MS = 10_000;
 
 /**
  * The sidecar, put together: OTLP over HTTP and gRPC, and the relay, into one journal; the journal to its target;
@@ -174,18 +176,23 @@ export class Sidecar {
     }
   }
 
-  /** Takes nothing new, answers what is under way, sends on what is queued, and lets a shipment come to its end. */
-  async stop(): Promise<void> {
+  /**
+   * Takes nothing new, answers what is under way, sends on what is queued, and lets a shipment come to its end.
+   *
+   * @returns false where a shipment would not end: then the journal must be left to it.
+   */
+  async stop(): Promise<boolean> {
     this.#isDraining = true;
     await Promise.all([this.#otlp.close(), this.#grpc.close()]);
     await this.#understanding.close();
     await this.#forward?.close(FORWARD_CLOSE_MS);
-    await this.#shipper.stop();
+    const isOver = await this.#shipper.stop(SHIP_CLOSE_MS);
     await this.#admin.close();
-    if (this.#host === undefined) return;
+    if (this.#host === undefined) return isOver;
     rmSync(this.#options.layout.serveFile, { force: true });
     await this.#host.server.close();
     for (const session of this.#host.sessions) await session.close();
+    return isOver;
   }
 
   /** A server's other clients need nobody to let them in. */
