@@ -2,20 +2,16 @@ import { systemClock } from '../clock.ts';
 import { isSpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
 import { control } from '../record/control.ts';
+import type { Attempt } from './http.ts';
 
 /** The same attempt again within this time is counted, and told by the next record. In milliseconds. */
 const QUIET_MS = 60_000;
 /** Attempts known apart; whoever makes more of them up is counted as one. */
 const MAX_KNOWN = 1_000;
 
-export interface Denied {
-  /** The token's holder; undefined where there was no known token. */
-  subject: string | undefined;
-  /** What was asked for: method and path, without its parameters. */
-  asked: string;
+export interface Denied extends Attempt {
   /** 401 or 403. */
   status: number;
-  clientIp: string | undefined;
 }
 
 /** Attempts to read the log that were refused, each a record: looking is recorded, and so is trying to. */

@@ -26,6 +26,7 @@ export function hostRoutes(options: HostOptions): Route[] {
     method: 'POST',
     path,
     rights: ['admin'],
+    isReading: true,
     answer: async ({ request }) => answerOf(async () => work(await textOf(request))),
   });
   return [

@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Right } from '../config/settings.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';
 import { isBug, Refusal, refusalOf } from './answers.ts';
@@ -41,12 +41,21 @@ export interface Route {
   refuse?(refusal: Refusal, request: IncomingMessage): Answer;
 }
 
+/** Who asked for what, and from where. The path is the route's: what follows it may hold anything. */
+export interface Attempt {
+  /** The token's holder; undefined where there was no known token. */
+  subject: string | undefined;
+  /** Method and path. */
+  asked: string;
+  clientIp: string | undefined;
+}
+
 export interface HttpOptions {
   routes: readonly Route[];
   tokens: Tokens;
   certificates?: Certificates | undefined;
   /** Somebody asked for something of the log, and was not let. */
-  denied?: (refusal: Refusal, call: Omit<Call, 'grant'> & { grant: Grant | undefined }) => void;
+  denied?: (refusal: Refusal, attempt: Attempt) => void;
   /** Every request, once it is answered. */
   answered?: (path: string, status: number, milliseconds: number) => void;
   /** A bug: what is thrown and is no refusal. */
@@ -61,6 +70,9 @@ export const CLOSE_MS = 10_000;
 export class HttpServer {
   readonly #options: HttpOptions;
   readonly #server: Server;
+  /** Also those that never said anything, or are not through with TLS: a server that closes waits for them too. */
+  readonly #sockets = new Set<Socket>();
+  #isClosing = false;
 
   constructor(options: HttpOptions) {
     this.#options = options;
@@ -73,6 +85,10 @@ export class HttpServer {
             { ...certificates, requestCert: certificates.ca !== undefined, minVersion: 'TLSv1.2' },
             listener,
           );
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     // Longer than a load balancer's, which else sends into a connection that is just being closed.
     this.#server.keepAliveTimeout = 65_000;
     this.#server.requestTimeout = REQUEST_TIMEOUT_MS;
@@ -97,9 +113,12 @@ export class HttpServer {
 
   /** Takes no new requests and resolves when those under way are answered, or cut off after so many milliseconds. */
   async close(within = CLOSE_MS): Promise<void> {
+    this.#isClosing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
-    const timer = setTimeout(() => this.#server.closeAllConnections(), within);
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, within);
     await closed;
     clearTimeout(timer);
   }
@@ -108,8 +127,8 @@ export class HttpServer {
     const started = performance.now();
     const route = this.#routeOf(request);
     const answer = await this.#answerOf(request, route);
-    // What is left of a body is not worth reading.
-    const close = request.complete ? {} : { connection: 'close' };
+    // What is left of a body is not worth reading, and a connection kept alive would hold up the end.
+    const close = request.complete && !this.#isClosing ? {} : { connection: 'close' };
     if (!response.destroyed) {
       response.writeHead(answer.status, {
         'content-type': answer.type,
@@ -145,7 +164,12 @@ export class HttpServer {
     } catch (error) {
       const refusal = refusalOf(error);
       const isDenial = refusal.status === 401 || refusal.status === 403;
-      if (isDenial && route.isReading) denied?.(refusal, { ...call, grant });
+      if (isDenial && route.isReading)
+        denied?.(refusal, {
+          subject: grant?.subject,
+          asked: `${route.method} ${route.path}`,
+          clientIp: request.socket.remoteAddress,
+        });
       throw error;
     }
   }

@@ -69,6 +69,7 @@ export class Sidecar {
   readonly #admin: HttpServer;
   readonly #metrics: Metrics;
   readonly #understanding: UnderstandingPool;
+  readonly #denied: NonNullable<HttpOptions['denied']>;
   #host: { server: HttpServer; sessions: Store[] } | undefined;
   #isDraining = false;
   #broken: (error: SpanledgerError) => void = () => {};
@@ -116,14 +117,14 @@ export class Sidecar {
     );
 
     const denied = new DeniedReads(writer);
+    this.#denied = (refusal, attempt) => {
+      denied.note({ ...attempt, status: refusal.status });
+      this.#shipper.wake();
+    };
     const common: Omit<HttpOptions, 'routes'> = {
       tokens,
       certificates,
-      denied: ({ status }, { request, url, grant }) => {
-        const asked = `${request.method} ${url.pathname}`;
-        denied.note({ subject: grant?.subject, asked, status, clientIp: request.socket.remoteAddress });
-        this.#shipper.wake();
-      },
+      denied: this.#denied,
       answered: (path, status, milliseconds) => {
         this.#metrics.answered('http', path, status, milliseconds);
         if (status >= 500) this.#look();
@@ -204,6 +205,7 @@ export class Sidecar {
     await sessions[1].readOnly();
     const server = new HttpServer({
       tokens: new Tokens([{ subject: 'serve.json', sha256: hash('sha256', token), rights: ['admin'] }]),
+      denied: this.#denied,
       routes: hostRoutes({
         store: sessions[0],
         readOnly: sessions[1],
