@@ -1,4 +1,6 @@
 import { settingsOf } from '../config/settings.ts';
+import { isSpanledgerError } from '../errors.ts';
+import type { Writer } from '../pipeline.ts';
 import { addressOf } from '../server/listen.ts';
 import { newLog } from '../server/log.ts';
 import { Sidecar } from '../server/sidecar.ts';
@@ -13,6 +15,8 @@ export interface ServeOptions extends LedgerOptions {
 
 /** How long a drain may take to bring the last records to the store: what is left is shipped at the next start. */
 const DRAIN_MS = 30_000;
+/** All is closed and said, and still something keeps the process. */
+const EXIT_MS = 1_000;
 
 /**
  * The sidecar: takes OTLP, answers when it is durable in the journal, and carries it to the store. SIGTERM and
@@ -59,8 +63,15 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
       const isShippable = await sidecar.stop();
       // Whatever starts this process again finds in the journal what was acknowledged.
       if (broken !== undefined) throw broken;
-      await writer.close();
-      if (isShippable) await withinTime(ledger.ship(writer, out), DRAIN_MS);
+      const ship = async () => {
+        if (isShippable) await withinTime(ledger.ship(writer, out), DRAIN_MS);
+      };
+      if (!(await isClosed(writer))) {
+        // It takes not even the chain's end: what makes room comes first.
+        await ship();
+        await isClosed(writer);
+      }
+      await ship();
       log.info({}, 'stopped');
     } finally {
       await journal.close();
@@ -68,6 +79,8 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
     return 0;
   } finally {
     await ledger.close();
+    // A peer that never came through TLS has a connection that nobody else ends.
+    setTimeout(() => process.exit(), EXIT_MS).unref();
   }
 }
 
@@ -87,6 +100,17 @@ async function signalled(): Promise<void> {
       });
     }
   });
+}
+
+/** False where the journal is full: the chain stays open, and its successor says so. */
+async function isClosed(writer: Writer): Promise<boolean> {
+  try {
+    await writer.close();
+    return true;
+  } catch (error) {
+    if (isSpanledgerError(error, 'journal_full')) return false;
+    throw error;
+  }
 }
 
 /** The store may be away: then the journal keeps what is left. */
