@@ -1,4 +1,7 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import type { ServeSettings } from '../config/settings.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';
 
@@ -33,10 +36,9 @@ export function textOf({ host, port }: Address): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
-
+/** What is not an address but a name is looked up: `127.0.0.256` may be anywhere. */
 export function isLoopback({ host }: Address): boolean {
-  return LOOPBACK.test(host);
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 /**
@@ -69,7 +71,22 @@ export function refuseOpen(
 export function certificatesOf(tls: ServeSettings['tls']): Certificates | undefined {
   if (tls === undefined) return undefined;
   const ca = tls.client_ca === undefined ? {} : { ca: read('serve.tls.client_ca', tls.client_ca) };
-  return { cert: read('serve.tls.cert', tls.cert), key: read('serve.tls.key', tls.key), ...ca };
+  const pair = { cert: read('serve.tls.cert', tls.cert), key: read('serve.tls.key', tls.key) };
+  refuseUnusable('serve.tls.cert and serve.tls.key', () => createSecureContext(pair));
+  // A context would pass over an authority it cannot read, and then trust nobody.
+  if (ca.ca !== undefined) refuseUnusable('serve.tls.client_ca', () => new X509Certificate(ca.ca));
+  return { ...pair, ...ca };
+}
+
+function refuseUnusable(setting: string, use: () => unknown): void {
+  try {
+    use();
+  } catch (cause) {
+    throw new SpanledgerError('config_invalid', `${setting}: ${messageOf(cause)}`, {
+      cause,
+      hint: 'they are PEM files: a certificate, and the private key it was made for, without a passphrase',
+    });
+  }
 }
 
 function read(setting: string, path: string): Buffer {

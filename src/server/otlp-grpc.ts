@@ -3,10 +3,11 @@ import {
   Metadata,
   Server,
   ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
   type ServerUnaryCall,
   type ServiceDefinition,
-  type ServiceError,
-  type sendUnaryData,
+  type StatusObject,
 } from '@grpc/grpc-js';
 import { messageOf, SpanledgerError } from '../errors.ts';
 import { exportAnswer, isBug, type Refusal, refusalOf, type Signal, statusAnswer } from './answers.ts';
@@ -15,7 +16,7 @@ import { Holding } from './budget.ts';
 import { CLOSE_MS } from './http.ts';
 import { type Address, type Certificates, textOf } from './listen.ts';
 import type { OtlpOptions } from './otlp-http.ts';
-import { require, type Tokens } from './tokens.ts';
+import { type Grant, require, type Tokens } from './tokens.ts';
 
 /** The services of the OTLP specification, each with its one method. */
 const SERVICES: { [S in Signal]: string } = {
@@ -23,6 +24,9 @@ const SERVICES: { [S in Signal]: string } = {
   logs: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
   metrics: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
 };
+
+/** Of one connection at once: each may hold a whole message before we hear of it. */
+const MAX_STREAMS = 100;
 
 const RESOURCE_EXHAUSTED = 8;
 const UNAVAILABLE = 14;
@@ -42,7 +46,11 @@ export class OtlpGrpc {
 
   constructor(options: GrpcOptions) {
     this.#options = options;
-    this.#server = new Server({ 'grpc.max_receive_message_length': MAX_BODY_BYTES });
+    this.#server = new Server({
+      'grpc.max_receive_message_length': MAX_BODY_BYTES,
+      'grpc.max_concurrent_streams': MAX_STREAMS,
+      interceptors: [this.#guard()],
+    });
     for (const [signal, path] of Object.entries(SERVICES) as [Signal, string][])
       this.#server.addService(definition(path), { Export: this.#handler(signal, path) });
   }
@@ -75,9 +83,17 @@ export class OtlpGrpc {
 
   /** Takes no new requests and resolves when those under way are answered, or cut off after so many milliseconds. */
   async close(within = CLOSE_MS): Promise<void> {
-    const timer = setTimeout(() => this.#server.forceShutdown(), within);
-    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
-    clearTimeout(timer);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        this.#server.forceShutdown();
+        // It waits for connections that never came through TLS, which no shutdown reaches.
+        resolve();
+      }, within);
+      this.#server.tryShutdown(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 
   #handler(signal: Signal, path: string): handleUnaryCall<Buffer, Buffer> {
@@ -88,20 +104,48 @@ export class OtlpGrpc {
           answer(null, bytes);
           this.#options.answered?.(path, 0, performance.now() - started);
         },
-        (error: unknown) => {
-          const refusal = refusalOf(error);
-          if (isBug(error)) this.#options.failed?.(error, path);
-          refuse(answer, refusal);
-          this.#options.answered?.(path, refusal.code, performance.now() - started);
-        },
+        (error: unknown) => answer(this.#refuse(error, path, started)),
       );
     };
   }
 
+  /** Asks for the token before the message comes: from who may not send, nothing is held. */
+  #guard(): ServerInterceptor {
+    return ({ path }, call) =>
+      new ServerInterceptingCall(call, {
+        start: (next) =>
+          next({
+            onReceiveMetadata: (metadata, pass) => {
+              const started = performance.now();
+              try {
+                this.#grantOf(metadata);
+              } catch (error) {
+                call.sendStatus(this.#refuse(error, path, started));
+                return;
+              }
+              pass(metadata);
+            },
+          }),
+      });
+  }
+
+  /** @throws Refusal 401, 403 */
+  #grantOf(metadata: Metadata): Grant {
+    const [authorization] = metadata.get('authorization');
+    return require(this.#options.tokens.find(authorization?.toString()), 'ingest');
+  }
+
+  #refuse(error: unknown, path: string, started: number): StatusObject {
+    const { failed, answered } = this.#options;
+    const refusal = refusalOf(error);
+    if (refusal.status === 500) failed?.(error, path);
+    answered?.(path, refusal.code, performance.now() - started);
+    return statusOf(refusal);
+  }
+
   async #take(signal: Signal, call: ServerUnaryCall<Buffer, Buffer>): Promise<Buffer> {
-    const { tokens, intake, budget, forward } = this.#options;
-    const [authorization] = call.metadata.get('authorization');
-    const grant = require(tokens.find(authorization?.toString()), 'ingest');
+    const { intake, budget, forward } = this.#options;
+    const grant = this.#grantOf(call.metadata);
     const holding = new Holding(budget);
     try {
       const body = call.request;
@@ -134,10 +178,10 @@ function definition(path: string): ServiceDefinition {
  * Exporters try RESOURCE_EXHAUSTED again only with a RetryInfo in its details, UNAVAILABLE always (OTLP
  * specification, "OTLP/gRPC response").
  */
-function refuse(answer: sendUnaryData<Buffer>, { code, message, headers }: Refusal): void {
+function statusOf({ code, message, headers }: Refusal): StatusObject {
   const metadata = new Metadata();
   const seconds = Number(headers['retry-after'] ?? 0);
   if ((code === RESOURCE_EXHAUSTED || code === UNAVAILABLE) && seconds > 0)
     metadata.set('grpc-status-details-bin', statusAnswer('protobuf', code, message, seconds));
-  answer({ code, details: message, metadata } as Partial<ServiceError>);
+  return { code, details: message, metadata };
 }

@@ -27,6 +27,8 @@ export interface Receiver {
   journal: Journal;
   intake: Intake;
   budget: Budget;
+  httpServer: HttpServer;
+  grpcServer: OtlpGrpc;
   /** Whatever failed that is no refusal. */
   failures: unknown[];
   close(): Promise<void>;
@@ -52,10 +54,13 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
     journal,
     intake,
     budget,
+    httpServer: http,
+    grpcServer: grpc,
     failures,
     async close() {
       await Promise.all([http.close(), grpc.close()]);
-      await writer.close();
+      // A full journal takes not even the chain's end.
+      if (journal.refusal === undefined) await writer.close();
       await journal.close();
     },
   };
