@@ -4,6 +4,7 @@ import type { ForwardSettings } from '../config/settings.ts';
 /** One OTLP/HTTP request, as it came. */
 export interface Forwarded {
   path: string;
+  /** The content type, in the sender's own words. */
   type: string;
   /** Of its body: `identity`, `gzip` … */
   encoding: string;
@@ -19,6 +20,8 @@ export interface ForwardCounts {
 
 /** Requests under way at once. */
 const LANES = 4;
+/** What waits costs so much beside its body: else requests without one would wait without end. */
+const REQUEST_BYTES = 1_024;
 const TIMEOUT_MS = 10_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
@@ -46,11 +49,12 @@ export class Forward {
   }
 
   send(request: Forwarded): void {
-    if (this.#stop.signal.aborted || this.#bytes + request.body.length > this.#settings.max_queue_bytes) {
+    const bytes = request.body.length + REQUEST_BYTES;
+    if (this.#stop.signal.aborted || this.#bytes + bytes > this.#settings.max_queue_bytes) {
       this.counts.dropped += 1;
       return;
     }
-    this.#bytes += request.body.length;
+    this.#bytes += bytes;
     this.#queue.push(request);
     if (this.#lanes.size < LANES) this.#open();
   }
@@ -74,7 +78,7 @@ export class Forward {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       const sent = await this.#deliver(next);
       this.counts[sent ? 'sent' : 'dropped'] += 1;
-      this.#bytes -= next.body.length;
+      this.#bytes -= next.body.length + REQUEST_BYTES;
       if (this.#stop.signal.aborted) return;
     }
   }

@@ -47,7 +47,7 @@ async function take(signal: Signal, { request, grant }: Call, options: OtlpOptio
     const { rejected, message } = await intake.take(signal, encoding, body.inflated, grant.tenant);
     forward?.send({
       path: `/v1/${signal}`,
-      type: CONTENT_TYPES[encoding],
+      type: request.headers['content-type']!,
       encoding: body.encoding,
       body: body.sent,
     });
