@@ -8,6 +8,7 @@ import { VERSION } from '../config/package.ts';
 import { type Settings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { Journal, listJournals } from '../journal/journal.ts';
+import { FileLock } from '../journal/lock.ts';
 import { Writer } from '../pipeline.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
@@ -255,10 +256,14 @@ export async function embeddedIn(layout: Layout, mode: Mode): Promise<{ store: S
   }
 }
 
-/** Undefined where none is left, or it is just being written. */
-function hostIn({ serveFile }: Layout): Host | undefined {
+/**
+ * Undefined where none is left, it is just being written, or it is of a process that is gone: whoever has its port
+ * now would be believed.
+ */
+function hostIn({ serveFile, storeLock }: Layout): Host | undefined {
   try {
-    return JSON.parse(readFileSync(serveFile, 'utf8')) as Host;
+    const host = JSON.parse(readFileSync(serveFile, 'utf8')) as Host;
+    return String(host.pid) === FileLock.holder(storeLock) ? host : undefined;
   } catch {
     return undefined;
   }

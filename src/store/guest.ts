@@ -1,3 +1,5 @@
+import { request } from 'node:http';
+import { text as textOf } from 'node:stream/consumers';
 import { isErrorCode, SpanledgerError } from '../errors.ts';
 import type { Engine, QueryParameters, TextFormat } from './engine.ts';
 
@@ -70,15 +72,9 @@ export async function askHost(
   what: keyof typeof GUEST_PATHS,
   body = '',
 ): Promise<string> {
-  let answer: Response;
-  let text: string;
+  let answer: { status: number; text: string };
   try {
-    answer = await fetch(address + GUEST_PATHS[what], {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}` },
-      body,
-    });
-    text = await answer.text();
+    answer = await post(address + GUEST_PATHS[what], token, body);
   } catch (cause) {
     throw new SpanledgerError(
       'store_unreachable',
@@ -89,8 +85,20 @@ export async function askHost(
       },
     );
   }
-  if (answer.ok) return text;
-  throw errorIn(text);
+  if (answer.status === 200) return answer.text;
+  throw errorIn(answer.text);
+}
+
+/** Waits as long as it takes: `fetch` would give up on a query of five minutes. */
+function post(url: string, token: string, body: string): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-length': Buffer.byteLength(body) };
+    const sent = request(url, { method: 'POST', headers, agent: false }, (answer) => {
+      textOf(answer).then((text) => resolve({ status: answer.statusCode!, text }), reject);
+    });
+    sent.once('error', reject);
+    sent.end(body);
+  });
 }
 
 function errorIn(text: string): SpanledgerError {
