@@ -1,8 +1,9 @@
+import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { messageOf, SpanledgerError } from '../errors.ts';
+import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { policySchema, unknownIn } from '../policy/schema.ts';
 import type { Environment } from './deployment.ts';
 import type { Layout } from './layout.ts';
@@ -13,11 +14,20 @@ export type Right = (typeof RIGHTS)[number];
 
 const address = z.string().regex(/^(\[[^\]]+\]|[^:]+):\d{1,5}$/, 'write it as 127.0.0.1:4318');
 
+/** Of an empty text, which whoever sends no token sends. */
+const NO_TOKEN = hash('sha256', '');
+
 const token = z.strictObject({
   /** The person or system that holds it. */
   subject: z.string().min(1).max(256),
   /** SHA-256 of the token, hex: the token itself is written nowhere. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'it is the SHA-256 of the token, 64 lower-case hex digits'),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'it is the SHA-256 of the token, 64 lower-case hex digits')
+    .refine(
+      (digest) => digest !== NO_TOKEN,
+      'it is the SHA-256 of nothing: in a script, was the variable set?',
+    ),
   tenant: z.string().min(1).max(128).optional(),
   rights: z.array(z.enum(RIGHTS)).min(1),
 });
@@ -32,8 +42,16 @@ const tls = z.strictObject({
 
 const forward = z.strictObject({
   /** Base URL of an OTLP/HTTP backend, as in OTEL_EXPORTER_OTLP_ENDPOINT. */
-  endpoint: z.url({ protocol: /^https?$/ }),
-  headers: z.record(z.string(), z.string()).default({}),
+  endpoint: z
+    .url({ protocol: /^https?$/, error: 'write it as http://host:port' })
+    .refine(
+      (url) => isBare(url),
+      'it takes no user, password, ? or #: what a backend asks for goes into headers',
+    ),
+  headers: z
+    .record(z.string(), z.string())
+    .refine((headers) => areHeaders(headers), 'one is no HTTP header')
+    .default({}),
   /** Bytes that wait for the backend at most; what comes then is not forwarded, and counted. */
   max_queue_bytes: z
     .int()
@@ -64,9 +82,30 @@ const serve = z.strictObject({
 const settings = z.strictObject({
   version: z.literal(1),
   serve: serve.prefault({}),
-  tokens: z.array(token).default([]),
+  tokens: z
+    .array(token)
+    .refine(
+      (tokens) => new Set(tokens.map(({ sha256 }) => sha256)).size === tokens.length,
+      'two of them are the same token',
+    )
+    .default([]),
   policy: policySchema.prefault({}),
 });
+
+/** `fetch` refuses any other, each time anew. */
+function isBare(url: string): boolean {
+  if (!URL.canParse(url)) return true;
+  const { username, password } = new URL(url);
+  return username === '' && password === '' && !/[?#]/.test(url);
+}
+
+function areHeaders(headers: { [name: string]: string }): boolean {
+  try {
+    return new Headers(headers) !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 /** What `spanledger.yaml` says, with its defaults. */
 export type Settings = z.output<typeof settings>;
@@ -110,13 +149,15 @@ export function settingsOf(layout: Layout, env: Environment, named?: string): Se
   return path === undefined ? readSettings(layout.settingsFile, true) : readSettings(path);
 }
 
+/** Characters a settings file may have: far more than anybody writes, and read at once. */
+const MAX_TEXT = 1_000_000;
+const MAX_ALIASES = 100;
+
 /** As `readSettings`, of a text; `path` is for its errors and what its relative paths begin at. */
 export function parseSettings(text: string, path: string): Settings {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, version: '1.2' });
-  const problems = document.errors.map(({ message }) => message.split('\n')[0]!.replace(/:$/, ''));
-  if (problems.length > 0) throw mistakes(path, problems);
-  const parsed = settings.safeParse(document.toJS() ?? {});
+  const { document, value } = read(text, path, lines);
+  const parsed = settings.safeParse(value ?? {});
   const issues = parsed.success
     ? unknownIn(parsed.data.policy).map((each) => ({ ...each, path: ['policy', ...each.path] }))
     : parsed.error.issues;
@@ -145,6 +186,21 @@ function told({ path, message, keys = [] }: Issue, document: Document, lines: Li
   const node = nodeAt(document, [...path, ...keys.slice(0, 1)]);
   const line = isNode(node) && node.range ? `line ${lines.linePos(node.range[0]).line}, ` : '';
   return `${line}${path.join('.') || 'the file'}: ${message}`;
+}
+
+/** @throws SpanledgerError `config_invalid` for what is no YAML, or would be far more than it says. */
+function read(text: string, path: string, lineCounter: LineCounter) {
+  if (text.length > MAX_TEXT)
+    throw mistakes(path, [`it has ${text.length} characters, and settings at most ${MAX_TEXT}`]);
+  try {
+    const document = parseDocument(text, { lineCounter, version: '1.2' });
+    const problems = document.errors.map(({ message }) => message.split('\n')[0]!.replace(/:$/, ''));
+    if (problems.length > 0) throw mistakes(path, problems);
+    return { document, value: document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown };
+  } catch (error) {
+    // An alias of nothing, or of too much; or nesting so deep that the parser gives up.
+    throw isSpanledgerError(error) ? error : mistakes(path, [messageOf(error)]);
+  }
 }
 
 /** The node of a field, or of the nearest thing around it that is there. */

@@ -138,7 +138,7 @@ export class OtlpGrpc {
   #refuse(error: unknown, path: string, started: number): StatusObject {
     const { failed, answered } = this.#options;
     const refusal = refusalOf(error);
-    if (refusal.status === 500) failed?.(error, path);
+    if (isBug(error)) failed?.(error, path);
     answered?.(path, refusal.code, performance.now() - started);
     return statusOf(refusal);
   }
