@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { RIGHTS, type Right } from '../config/settings.ts';
+import { parseSettings, RIGHTS, type Right } from '../config/settings.ts';
 import { SpanledgerError } from '../errors.ts';
 import { newToken } from '../server/tokens.ts';
 import type { Output } from './output.ts';
@@ -22,13 +22,13 @@ export async function tokenCommand(options: TokenOptions, out: Output): Promise<
   const { token, sha256 } = newToken();
   const { subject, tenant } = options;
   const entry = { subject, sha256, ...(tenant === undefined ? {} : { tenant }), rights };
+  const lines = stringify({ tokens: [entry] }).trimEnd();
+  // What it prints is read back, so that nobody hears of a mistake at the next start.
+  parseSettings(`version: 1\n${lines}`, 'these options');
   out.document({ token, ...entry });
   out.log('The token, shown this once; its holder sends it as `Authorization: Bearer TOKEN`:');
   out.line(token);
   out.log('Add to spanledger.yaml, and start `spanledger serve` again:');
-  for (const line of stringify({ tokens: [entry] })
-    .trimEnd()
-    .split('\n'))
-    out.line(line);
+  for (const line of lines.split('\n')) out.line(line);
   return 0;
 }
