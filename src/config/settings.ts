@@ -150,7 +150,7 @@ export function settingsOf(layout: Layout, env: Environment, named?: string): Se
 }
 
 /** Characters a settings file may have: far more than anybody writes, and read at once. */
-const MAX_TEXT = 1_000_000;
+const MAX_TEXT = 256 * 1024;
 const MAX_ALIASES = 100;
 
 /** As `readSettings`, of a text; `path` is for its errors and what its relative paths begin at. */
