@@ -12,7 +12,7 @@ import type { Layout } from './layout.ts';
 export const RIGHTS = ['ingest', 'read', 'report', 'admin'] as const;
 export type Right = (typeof RIGHTS)[number];
 
-const address = z.string().regex(/^(\[[^\]]+\]|[^:]+):\d{1,5}$/, 'write it as 127.0.0.1:4318');
+const address = z.string().regex(/^(\[[^\]]+\]|[^:[\]\s]+):\d{1,5}$/, 'write it as 127.0.0.1:4318');
 
 /** Of an empty text, which whoever sends no token sends. */
 const NO_TOKEN = hash('sha256', '');

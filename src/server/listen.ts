@@ -23,7 +23,7 @@ export interface Certificates {
  * @throws SpanledgerError `usage_invalid`
  */
 export function addressOf(listen: string, what: string): Address {
-  const [, bracketed, plain, text] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen) ?? [];
+  const [, bracketed, plain, text] = /^(?:\[([^\]]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(listen) ?? [];
   const host = bracketed ?? plain;
   const port = Number(text);
   if (host !== undefined && port <= 65_535) return { host, port };

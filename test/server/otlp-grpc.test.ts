@@ -1,15 +1,14 @@
-import { hash } from 'node:crypto';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { credentials } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Right, TokenSettings } from '../../src/config/settings.ts';
 import { MAX_BODY_BYTES } from '../../src/server/body.ts';
 import { goldenCapture } from '../support/captures.ts';
 import { CA, CLIENT, FOREIGN, SERVER } from '../support/certificates.ts';
 import { exportBy } from '../support/grpc.ts';
 import { recordOf, unshippedOf } from '../support/ledger-kit.ts';
 import { type Receiver, type ReceiverOptions, startReceiver } from '../support/receiver.ts';
+import { tokenOf } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
 
 const OK = 0;
@@ -42,13 +41,6 @@ const post = (path: string, body: Uint8Array, headers: { [name: string]: string 
     body: body as Uint8Array<ArrayBuffer>,
     headers: { 'content-type': 'application/x-protobuf', ...headers },
   });
-
-const token = (text: string, rights: Right[], tenant?: string): TokenSettings => ({
-  subject: text,
-  sha256: hash('sha256', text),
-  rights,
-  tenant,
-});
 
 /** One span without an id, in protobuf: resource_spans > scope_spans > spans > name. */
 const broken = Buffer.from([0x0a, 7, 0x12, 5, 0x12, 3, 0x2a, 1, 0x78]);
@@ -137,7 +129,7 @@ describe('OTLP over gRPC', () => {
 
 describe('gRPC senders', () => {
   beforeEach(() =>
-    instead({ tokens: [token('sender', ['ingest'], 'acme'), token('reader', ['read', 'report'])] }),
+    instead({ tokens: [tokenOf('sender', ['ingest'], 'acme'), tokenOf('reader', ['read', 'report'])] }),
   );
 
   it('need a token with the right to send, before they send anything', async () => {
