@@ -5,7 +5,7 @@ import type { PolicyDocument } from '../policy/document.ts';
 import { canonicalJson } from '../record/canonical.ts';
 import { keys } from '../record/memory.ts';
 import type { Store } from '../store/client.ts';
-import { headOf } from '../store/records.ts';
+import { headOf, openerOf } from '../store/records.ts';
 import { batchesOf } from '../target/batch.ts';
 import { isChainId, readLine } from '../target/line.ts';
 import type { RelayAnswer } from '../target/relay.ts';
@@ -28,6 +28,9 @@ export interface RelayOptions {
   journal: Journal;
   budget: Budget;
 }
+
+/** Our own commands', whose chains came through no relay: also one of an earlier process is nobody's to go on with. */
+const OWN_WRITERS = new Set(['serve', 'cli', 'control']);
 
 /** Under whose token a chain came first: nobody else goes on with it. */
 interface Enrolled {
@@ -128,10 +131,11 @@ export class Relay {
 
   /** Durable before the chain's first record is in the database. */
   async #enrol(chainId: string, grant: Grant): Promise<void> {
-    const { journal } = this.#options;
+    const { journal, store } = this.#options;
     this.#refuseForeign(chainId, grant);
     const key = keys.relayed(chainId);
     if (journal.get(key) !== undefined) return;
+    if (OWN_WRITERS.has((await openerOf(store, chainId)) ?? '')) throw foreign(chainId);
     const { subject, tenant } = grant;
     const enrolled: Enrolled = { subject, ...(tenant === undefined ? {} : { tenant }) };
     journal.transact((transaction) => transaction.set(key, enrolled));
@@ -142,8 +146,7 @@ export class Relay {
     const { journal } = this.#options;
     const enrolled = journal.get(keys.relayed(chainId)) as Enrolled | undefined;
     const isOther = enrolled !== undefined && (enrolled.subject !== subject || enrolled.tenant !== tenant);
-    if (isOther || journal.chain?.chainId === chainId)
-      throw new Refusal(403, `chain ${chainId} came under another token`);
+    if (isOther || journal.chain?.chainId === chainId) throw foreign(chainId);
   }
 
   /** Who may read sees every chain of its tenant; who only sends, its own. */
@@ -177,6 +180,10 @@ export class Relay {
       if (this.#busy.get(chainId) === mine) this.#busy.delete(chainId);
     }
   }
+}
+
+function foreign(chainId: string): Refusal {
+  return new Refusal(403, `chain ${chainId} came under another token`);
 }
 
 function follows(entry: SealedRecord, before: SealedRecord): boolean {

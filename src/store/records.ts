@@ -125,6 +125,16 @@ function rangeOf(batch: Batch): { chain: string; first: number; last: number } {
   return { chain: batch[0].chainId, first: batch[0].seq, last: batch.at(-1)!.seq };
 }
 
+const OPENER = `
+SELECT JSONExtractString(payload, 'control', 'writer') AS writer FROM spanledger.audit_records
+WHERE chain_id = {chain:String} AND seq = 0 LIMIT 1`;
+
+/** Who opened a chain, by its first record; undefined where the store has none. */
+export async function openerOf(store: Store, chain: string): Promise<string | undefined> {
+  const [row] = await store.query<{ writer: string }>(OPENER, { chain });
+  return row?.writer;
+}
+
 const HEAD = `
 SELECT toString(count()) AS rows, max(seq) AS last, argMax(hash, seq) AS head FROM
 (
