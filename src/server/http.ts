@@ -184,14 +184,13 @@ export class HttpServer {
   }
 
   #notFound(request: IncomingMessage): Refusal {
-    const { pathname } = urlOf(request);
     const methods = this.#routesAt(request).map(({ method }) => method);
     if (methods.length > 0)
-      return new Refusal(405, `${pathname} is asked by ${methods.join(' or ')}`, {
+      return new Refusal(405, `that is asked by ${methods.join(' or ')}`, {
         allow: methods.join(', '),
       });
     const paths = this.#options.routes.map(({ path }) => path);
-    return new Refusal(404, `there is nothing at ${pathname}: ${paths.join(', ')}`);
+    return new Refusal(404, `there is nothing there, but at ${paths.join(', ')}`);
   }
 }
 
