@@ -22,7 +22,7 @@ describe('spanledger serve', () => {
       const tokens = [tokenOf('a', ['ingest'])];
       const withTokens = settingsIn(folder, { tokens });
       const run = (host: string, args: string[] = []) =>
-        spanledger(['serve', `--${flag}`, `${host}:0`, '--dir', join(folder, 'x'), ...args]);
+        spanledger(['serve', `--${flag}`, `${host}:0`, '--dir', join(folder, String(host.length)), ...args]);
       const [open, plain] = await Promise.all([run('[::]'), run('0.0.0.0', ['--config', withTokens])]);
       expect([open.code, plain.code]).toEqual([2, 2]);
       expect(open.stderr).toMatch(
