@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/store/client.ts';
 import { goldenCapture } from '../support/captures.ts';
 import { memoryFolder, openStore } from '../support/ledger-kit.ts';
-import { startSidecar } from '../support/sidecar.ts';
+import { startSidecar } from '../support/sidecar-here.ts';
 import { bearer, tokenOf } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
 

@@ -11,7 +11,7 @@ import {
   unshippedOf,
   writerIn,
 } from '../support/ledger-kit.ts';
-import { startSidecar } from '../support/sidecar.ts';
+import { startSidecar } from '../support/sidecar-here.ts';
 import { bearer, tokenOf } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
 

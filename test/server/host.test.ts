@@ -6,7 +6,7 @@ import { Store } from '../../src/store/client.ts';
 import { askHost } from '../../src/store/guest.ts';
 import { goldenCapture } from '../support/captures.ts';
 import { codeOf, memoryFolder, openStore } from '../support/ledger-kit.ts';
-import { type Running, startSidecar } from '../support/sidecar.ts';
+import { type Running, startSidecar } from '../support/sidecar-here.ts';
 
 const dir = memoryFolder();
 const { serveFile } = layoutOf(dir);

@@ -25,7 +25,7 @@ import {
   unshippedOf,
   writerIn,
 } from '../support/ledger-kit.ts';
-import { type Running, startSidecar } from '../support/sidecar.ts';
+import { type Running, startSidecar } from '../support/sidecar-here.ts';
 import { toolCalls, toolSpan } from '../support/test-spans.ts';
 import { bearer, tokenOf } from '../support/tokens.ts';
 
