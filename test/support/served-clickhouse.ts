@@ -66,15 +66,14 @@ export class ServedClickHouse {
     let left = times;
     await new Promise<void>((resolve) => {
       this.meddling = async (asked, work) => {
-        if (asked.step !== step || left === 0) return honest(asked, work);
+        if (asked.step !== step) return honest(asked, work);
         left -= 1;
+        const isLast = left === 0;
+        if (isLast) this.meddling = honest;
         try {
           return await how(asked, work);
         } finally {
-          if (left === 0) {
-            this.meddling = honest;
-            resolve();
-          }
+          if (isLast) resolve();
         }
       };
     });

@@ -40,8 +40,11 @@ export class Sidecar {
       this.process.once('error', reject);
       this.process.once('close', (code, signal) => resolve({ code, signal }));
     });
-    const said = new Promise<Listening>((resolve) => {
-      createInterface({ input: this.process.stdout! }).once('line', (line) => resolve(JSON.parse(line)));
+    const said = new Promise<Listening | undefined>((resolve) => {
+      createInterface({ input: this.process.stdout! }).once('line', (line) => {
+        const document = JSON.parse(line) as Listening | { error: object };
+        resolve('error' in document ? undefined : document);
+      });
     });
     this.listening = Promise.race([said, this.gone.then(() => undefined)]);
   }

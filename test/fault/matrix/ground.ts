@@ -2,8 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
+import { openDeployment } from '../../../src/config/deployment.ts';
+import { byTool, EVER, type ToolUse } from '../../../src/report/questions.ts';
 import type { Store } from '../../../src/store/client.ts';
 import type { Verification } from '../../../src/verify/findings.ts';
+import { verify } from '../../../src/verify/verify.ts';
 import { documentOf, spanledger } from '../../support/cli.ts';
 import type { ServedClickHouse } from '../../support/served-clickhouse.ts';
 import { Sidecar, type SidecarSetup } from '../../support/sidecar.ts';
@@ -96,18 +99,17 @@ export class Ground {
    * @param by `records`: the rows themselves. `views`: what is asked of them, where two sidecars may each have one.
    */
   async found(by: 'records' | 'views' = 'records'): Promise<Found> {
-    const verified = await this.#run<Verification>('verify');
+    const { status, findings } = await this.#verified();
     const rows = await this.#rows<{ span_id: string; n: string }>(by === 'views' ? COUNTED : SPANS);
     const told = await this.#rows<{ kind: string }>(TOLD);
     const [backwards] = await this.#rows<{ n: string }>(BACKWARDS);
     expect(Number(backwards!.n), 'recorded_at ran backwards in a chain').toBe(0);
-    const uses = await this.#run<{ total_calls: number }[]>('query', 'by_tool');
+    const uses = await this.#uses();
     const { acknowledged } = this.load;
-    const total = uses.reduce((sum, { total_calls }) => sum + total_calls, 0);
+    const total = uses.reduce((sum, use) => sum + use.total_calls, 0);
     expect(total, 'calls by `query by_tool`').toBe(acknowledged.size);
 
     const counts = new Map(rows.map(({ span_id, n }) => [span_id, Number(n)]));
-    const { status, findings } = verified;
     return {
       acknowledged: acknowledged.size,
       once: [...acknowledged].filter((span) => counts.get(span) === 1).length,
@@ -118,14 +120,25 @@ export class Ground {
     };
   }
 
+  // A server's engine is in this process, and asked as the commands ask it.
+
   async #rows<Row>(sql: string): Promise<Row[]> {
     return this.#server === undefined ? this.#run<Row[]>('sql', sql) : this.store.query<Row>(sql);
   }
 
-  /** A command on the ledger; of a bad answer the document counts, of a failure its error. */
+  async #verified(): Promise<Verification> {
+    if (this.#server === undefined) return this.#run<Verification>('verify');
+    const { ledgerId } = openDeployment(this.dir, {});
+    return verify(this.store, { ledgerId });
+  }
+
+  async #uses(): Promise<ToolUse[]> {
+    return this.#server === undefined ? this.#run<ToolUse[]>('query', 'by_tool') : byTool(this.store, EVER);
+  }
+
+  /** A command on the directory; a bad answer is one too. */
   async #run<T>(...command: readonly string[]): Promise<T> {
-    const store = this.#server === undefined ? [] : ['--url', this.#server.served.url];
-    const ran = await spanledger([...command, '--dir', this.dir, ...store, '--json']);
+    const ran = await spanledger([...command, '--dir', this.dir, '--json']);
     if (ran.code !== 0 && ran.code !== 1) throw new Error(`${command.join(' ')}: ${ran.stderr}`);
     return documentOf<T>(ran);
   }

@@ -24,6 +24,8 @@ interface Request {
 export interface Refused {
   status: number;
   retryAfter: string | null;
+  /** What gRPC says beside its code. */
+  details?: string;
 }
 
 /** OTLP senders under way: each sends a request, again and again until it is acknowledged, and then the next. */
@@ -38,7 +40,7 @@ export class Load {
   #stopped = false;
   #failed: unknown;
 
-  /** Where to send from now on; several are taken in turn, another one at each attempt. */
+  /** Where to send from now on; of several, any at each attempt. */
   aim(...to: readonly (Listening | undefined)[]): void {
     this.#to = [...to];
   }
@@ -87,8 +89,8 @@ export class Load {
 
   /** As every exporter: again until it is acknowledged. */
   async #deliver(how: How, { model }: Request): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
-      const to = this.#to[attempt % this.#to.length];
+    for (;;) {
+      const to = this.#to[Math.floor(Math.random() * this.#to.length)];
       const refused = to === undefined ? undefined : await attemptTo(to, how, model);
       if (refused === 'acknowledged') return;
       if (typeof refused === 'object') this.refused.push(refused);
@@ -108,9 +110,10 @@ async function attemptTo(
   how: How,
   model: RequestModel,
 ): Promise<'acknowledged' | 'cut' | Refused> {
-  const refused = how === 'grpc' ? await byGrpc(to.grpc, model) : await byHttp(to.otlp, how, model);
+  const refused: 'acknowledged' | 'cut' | Refused =
+    how === 'grpc' ? await byGrpc(to.grpc, model) : await byHttp(to.otlp, how, model);
   if (typeof refused === 'object' && ![429, 502, 503, 504, GRPC_UNAVAILABLE].includes(refused.status))
-    throw new Error(`a sender was refused for good, by ${refused.status}`);
+    throw new Error(`a sender was refused for good, by ${refused.status} ${refused.details ?? ''}`);
   return refused;
 }
 
@@ -128,6 +131,8 @@ async function byHttp(otlp: string, how: 'protobuf' | 'json', model: RequestMode
 }
 
 const GRPC_UNAVAILABLE = 14;
+/** What the client itself says of a line that is cut; by which code depends on where the line was. */
+const CUT = /RST_STREAM|without gRPC status|Connection dropped|No connection established|ECONN/;
 const clients = new Map<string, Client>();
 
 async function byGrpc(address: string, model: RequestModel) {
@@ -145,8 +150,8 @@ async function byGrpc(address: string, model: RequestModel) {
   client.close();
   clients.delete(address);
   const told = error.metadata.get('grpc-status-details-bin').length > 0;
-  if (error.code === GRPC_UNAVAILABLE && !told) return 'cut';
-  return { status: error.code, retryAfter: told ? 'in its details' : null };
+  if (!told && CUT.test(error.details)) return 'cut';
+  return { status: error.code, retryAfter: told ? 'in its details' : null, details: error.details };
 }
 
 /** One to six tool calls of one trace. */
