@@ -22,9 +22,9 @@ export class StoreTarget implements Target {
     const { missing, forked } =
       how === 'new' ? { missing: [...batch], forked: undefined } : await this.#compare(batch);
     if (forked !== undefined && how !== 'restored') return { added: 0, stopped: forked };
-    // The token of a batch that was there once is remembered, and would swallow it.
-    const isFirst = missing.length === batch.length && how !== 'restored';
-    await insertRecords(this.#store, batch, missing, isFirst ? 'once' : 'again');
+    // What is missing may still be on its way, by an insert whose line was cut: the token, which the engine keeps
+    // by partition, lets only one of the two in. That of a batch that was there once would swallow it.
+    await insertRecords(this.#store, batch, missing, how === 'restored' ? 'again' : 'once');
     const added = missing.length;
     if (forked !== undefined) return { added, stopped: forked };
     const stopped = (await confirm(this.#store, batch)) ? undefined : await this.#sendAgain(batch);
