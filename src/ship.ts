@@ -3,7 +3,7 @@ import { BATCH, type Journal, type Shipped } from './journal/journal.ts';
 import type { Writer } from './pipeline.ts';
 import type { AuditRecord } from './record/record.ts';
 import { type Batch, batchesOf, Gathering } from './target/batch.ts';
-import { notStanding, type Place, type Target } from './target/target.ts';
+import { type Delivered, notStanding, type Place, type Target } from './target/target.ts';
 
 export interface Shipment {
   /** Confirmed by the store. */
@@ -34,17 +34,18 @@ export async function ship(
   const shipment: Shipment = { records: 0, again: 0, stopped: [] };
   /** Hash of the last record known to stand in the store: what links to it needs no look at its place. */
   let standing = await lookBack(writer, target, shipment);
-  // After a start nothing is known of what the store did with the last batch.
+  // The batch before was new to the store, so that nothing after it can be there. After a start it is not known.
   let certain = false;
   for (;;) {
     await journal.flush();
     const next = nextBatch(journal);
     if (next === undefined) return shipment;
     const { batch, end } = next;
+    if (batch[0].seq === 0 && !certain) await lookAside(writer, target, batch[0], shipment);
     const linked = batch[0].seq === 0 || batch[0].prevHash === standing;
-    const stopped =
-      (linked ? undefined : await notStanding(target, placeBefore(batch[0])!)) ??
-      (await send(journal, target, batch, certain));
+    const unlinked = linked ? undefined : await notStanding(target, placeBefore(batch[0])!);
+    const { added, stopped }: Delivered =
+      unlinked === undefined ? await send(journal, target, batch, certain) : { added: 0, stopped: unlinked };
     if (stopped !== undefined) {
       shipment.stopped.push(stopped);
       writer.supersede(stopped);
@@ -56,7 +57,8 @@ export async function ship(
     if (journal.isUntidy) await journal.tidy();
     shipment.records += batch.length;
     standing = end.head;
-    certain = true;
+    // A journal put back to an older state finds all of a batch there, and may the next one too.
+    certain = added === batch.length;
     progress(shipment.records);
   }
 }
@@ -103,13 +105,39 @@ async function lookBack(writer: Writer, target: Target, shipment: Shipment): Pro
   if (chainId === undefined) return undefined;
   const amiss = await notStanding(target, { chainId, seq: size! - 1, expected: head! });
   if (amiss !== undefined) await restore(journal, target, shipment, amiss);
+  const wasTold = tellGone(writer, shipment);
+  return amiss === undefined && !wasTold ? head : undefined;
+}
+
+/**
+ * Where a chain of ours begins, the one before it has ended. If it goes on in the store, this journal is an older
+ * state of itself, put back, and what it did since, it has forgotten: a fork, told once.
+ */
+async function lookAside(
+  writer: Writer,
+  target: Target,
+  first: SealedRecord,
+  shipment: Shipment,
+): Promise<void> {
+  const last = placeBefore(first);
+  if (last === undefined) return;
+  const { chainId } = last;
+  const seq = last.seq + 1;
+  const found = await target.standing(chainId, seq);
+  if (found.length === 0 || confirmedIn(writer.journal).isKnown({ chainId, seq, expected: '' })) return;
+  await noteGone(writer.journal, { chainId, kind: 'fork', seq, expected: '', found });
+  tellGone(writer, shipment);
+}
+
+/** True where it had not been told. */
+function tellGone(writer: Writer, shipment: Shipment): boolean {
+  const { journal } = writer;
   const gone = journal.get(GONE) as Gone | undefined;
-  if (gone?.told === false) {
-    writer.supersede(gone.stopped);
-    journal.transact((transaction) => transaction.set(GONE, { ...gone, told: true }));
-    shipment.stopped.push(gone.stopped);
-  }
-  return amiss === undefined && gone?.told !== false ? head : undefined;
+  if (gone?.told !== false) return false;
+  writer.supersede(gone.stopped);
+  journal.transact((transaction) => transaction.set(GONE, { ...gone, told: true }));
+  shipment.stopped.push(gone.stopped);
+  return true;
 }
 
 async function restore(
@@ -173,13 +201,8 @@ function confirmedIn(journal: Journal): {
 }
 
 /** Its boundaries are durable first: whoever sends again sends the same. */
-async function send(
-  journal: Journal,
-  target: Target,
-  batch: Batch,
-  certain: boolean,
-): Promise<StoppedChain | undefined> {
+async function send(journal: Journal, target: Target, batch: Batch, certain: boolean): Promise<Delivered> {
   journal.transact((transaction) => transaction.set(BATCH, { first: batch[0].seq, rows: batch.length }));
   await journal.flush();
-  return (await target.deliver(batch, certain ? 'new' : 'unsure')).stopped;
+  return target.deliver(batch, certain ? 'new' : 'unsure');
 }

@@ -1,7 +1,8 @@
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SealedRecord } from '../../src/chain/seal.ts';
-import type { Journal } from '../../src/journal/journal.ts';
+import { BATCH, type Journal } from '../../src/journal/journal.ts';
 import type { Writer } from '../../src/pipeline.ts';
 import type { AuditRecord } from '../../src/record/record.ts';
 import type { Store } from '../../src/store/client.ts';
@@ -284,6 +285,35 @@ describe('a place that is not ours any more', () => {
     const all = await expectNothingLost(begun);
     const again = all.filter(({ record }) => record.details?.recorded_before === `${begun.chainId}:3`);
     expect(again.map(({ record }) => record.agent?.name)).toEqual(['tester']);
+    await begun.journal.close();
+  });
+});
+
+describe('a journal put back to an older state', () => {
+  it('doubles nothing it sends again, and what it has forgotten is told as a fork, once', async () => {
+    const begun = await begin(4, 5);
+    const older = `${begun.journal.dir}-older`;
+    cpSync(begun.journal.dir, older, { recursive: true });
+    await ship(begun.writer, store);
+    await append(begun, 3);
+    await ship(begun.writer, store);
+    const { size } = begun.journal.chain!;
+    await begun.journal.close();
+
+    begun.journal = openJournal(older);
+    // Of what waits in it, one batch had begun: the rest makes another.
+    begun.journal.transact((transaction) => transaction.set(BATCH, { first: begun.size, rows: 2 }));
+    begun.writer = writerIn(begun.journal);
+    await append(begun, 2);
+    const { stopped } = await ship(begun.writer, store);
+    expect(stopped).toMatchObject([
+      { chainId: begun.chainId, kind: 'fork', seq: size - 3, expected: '', found: [expect.any(String)] },
+    ]);
+    await append(begun, 2);
+    expect((await ship(begun.writer, store)).stopped).toEqual([]);
+    const all = await expectNothingLost(begun);
+    expect(forks(all).map(({ chain }) => chain)).toEqual([begun.journal.chain!.chainId]);
+    expect(await verify(store, { ledgerId: LEDGER_ID })).toMatchObject({ status: 'valid', findings: [] });
     await begun.journal.close();
   });
 });

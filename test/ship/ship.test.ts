@@ -210,6 +210,21 @@ describe('a batch', () => {
     await journal.close();
   });
 
+  it('of which a part is still on its way, by an insert that was cut, is there once when that arrives', async () => {
+    const journal = await journalOf(1, 3);
+    const records = unshippedOf(journal);
+    const [first] = records;
+    const isThere = ({ retentionClass }: SealedRecord) => retentionClass === first!.retentionClass;
+    const batch = [first!, ...records.slice(1)] as const;
+    const rest = records.filter((each) => !isThere(each));
+    expect(rest).not.toEqual([]);
+    await insertRecords(store, batch, records.filter(isThere), 'once');
+    await ship(writerIn(journal), store);
+    await insertRecords(store, batch, rest, 'once');
+    await expectExactly(records);
+    await journal.close();
+  });
+
   it('of which the store has something twice is warned of, and not stopped', async () => {
     const journal = await journalOf(1, 3);
     const records = unshippedOf(journal);
