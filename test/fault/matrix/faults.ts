@@ -213,7 +213,8 @@ function nearlyFull(path: string, size: number): () => void {
 
 async function journalDiskFull(ground: Ground): Promise<void> {
   const journals = join(ground.dir, 'journal');
-  await ground.up();
+  // A deployment with an empty journal: nobody sends yet.
+  await ground.start().listening;
   await ground.stopAll();
   rmSync(journals, { recursive: true });
   const free = nearlyFull(journals, 16);
