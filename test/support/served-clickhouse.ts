@@ -99,7 +99,9 @@ export class ServedClickHouse {
         this.#inTurn(() => this.#run({ ...asked, rows })),
       );
     } catch (error) {
-      return { status: 500, text: `Code: 1000. DB::Exception: ${messageOf(error)}` };
+      const { cause = error } = error as { cause?: unknown };
+      const { code = 1000 } = cause as { code?: unknown };
+      return { status: 500, text: `Code: ${code}. DB::Exception: ${messageOf(cause)}` };
     }
   }
 

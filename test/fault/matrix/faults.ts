@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect } from 'vitest';
+import { Journal } from '../../../src/journal/journal.ts';
 import type { Asked, Meddling } from '../../support/served-clickhouse.ts';
 import type { Sidecar } from '../../support/sidecar.ts';
 import { smallDisk } from '../../support/tmpfs.ts';
@@ -36,7 +37,7 @@ async function killAnyTime(ground: Ground, rounds: number): Promise<void> {
     const sidecar = ground.start();
     if (below(6) === 0) await soon(800);
     else {
-      ground.load.aim(await sidecar.listening);
+      await ground.aim(sidecar);
       await ground.load.acknowledges(1 + below(100));
       if (below(6) === 0) sidecar.process.kill('SIGTERM');
       await soon(60);
@@ -59,7 +60,7 @@ function killAt(what: 'part' | 'sync', when: 'before' | 'after', calls: number):
         STRIKE_WHEN: when,
       };
       const sidecar = ground.start({ env });
-      ground.load.aim(await sidecar.listening);
+      await ground.aim(sidecar);
       expect(await sidecar.gone).toMatchObject({ signal: 'SIGKILL' });
     }
     await ground.up();
@@ -222,12 +223,23 @@ async function journalDiskFull(ground: Ground): Promise<void> {
   await refusedUntil(ground, free);
 }
 
+/** The least that may be set, most of it taken by what is no record and goes with the first that is shipped. */
 async function journalLimit(ground: Ground): Promise<void> {
-  mkdirSync(ground.dir, { recursive: true });
-  writeFileSync(join(ground.dir, 'spanledger.yaml'), 'version: 1\nserve:\n  max_journal_bytes: 1048576\n');
-  await ground.up();
-  await ground.load.acknowledges(20);
+  const sidecar = ground.start();
+  await sidecar.listening;
+  await sidecar.stop();
+  const journal = Journal.takeOver(join(ground.dir, 'journal'), 'serve');
+  for (const mebibytes of [16, 16, 16, 15]) {
+    const ballast = 'x'.repeat(mebibytes * 1024 ** 2);
+    journal.transact((transaction) => transaction.set('state|ballast', ballast));
+  }
+  await journal.close();
+  const settings = `version: 1\nserve:\n  max_journal_bytes: ${64 * 1024 ** 2}\n`;
+  writeFileSync(join(ground.dir, 'spanledger.yaml'), settings);
+  const limited = ground.start();
+  await limited.listening;
   await ground.served.leave();
+  await ground.aim(limited);
   await refusedUntil(ground, () => ground.served.listen());
 }
 
@@ -257,7 +269,7 @@ async function secondOfOneDirectory(ground: Ground): Promise<void> {
 /** Of one directory or two, each with a journal of its own; a sender takes one or the other, also for what it sends again. */
 async function twoOfOneStore(ground: Ground): Promise<void> {
   const both = [await ground.up(), await ground.up()];
-  ground.load.aim(...(await Promise.all(both.map(({ listening }) => listening))));
+  await ground.aim(...both);
   await ground.load.acknowledges(300);
   await both[0]!.kill();
   // It takes the journal over that nobody holds.
@@ -273,7 +285,7 @@ async function copied(ground: Ground, before: (sidecar: Sidecar) => Promise<unkn
   const dir = join(ground.folder, 'copy');
   cpSync(ground.dir, dir, { recursive: true });
   const both = [await ground.up(), await ground.up({ dir })];
-  ground.load.aim(...(await Promise.all(both.map(({ listening }) => listening))));
+  await ground.aim(...both);
   await ground.load.acknowledges(200);
 }
 
@@ -329,7 +341,7 @@ function syncFails(faults: (nth: number) => { [name: string]: string }): Fault['
     for (let round = 0; round < rounds; round++) {
       const env = { LD_PRELOAD: shim, SHIM_COUNT: join(ground.folder, 'syncs'), ...faults(1 + below(20)) };
       const sidecar = ground.start({ env });
-      ground.load.aim(await sidecar.listening);
+      await ground.aim(sidecar);
       expect(await sidecar.gone).toMatchObject({ code: 3 });
     }
     await ground.up();

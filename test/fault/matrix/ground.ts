@@ -70,10 +70,16 @@ export class Ground {
   /** Starts one, and sends to it alone once it listens. */
   async up(setup: Partial<SidecarSetup> = {}): Promise<Sidecar> {
     const sidecar = this.start(setup);
-    const listening = await sidecar.listening;
-    if (listening === undefined) throw new Error(`serve ended: ${sidecar.stderr}`);
-    this.load.aim(listening);
+    await this.aim(sidecar);
     return sidecar;
+  }
+
+  /** Sends to these once they listen, as they must. */
+  async aim(...sidecars: readonly Sidecar[]): Promise<void> {
+    const all = await Promise.all(sidecars.map(({ listening }) => listening));
+    for (const [i, each] of all.entries())
+      if (each === undefined) throw new Error(`serve ended: ${sidecars[i]!.stderr}`);
+    this.load.aim(...all);
   }
 
   /** Has every one that runs drain, which must go well. */
