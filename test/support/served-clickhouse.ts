@@ -100,8 +100,8 @@ export class ServedClickHouse {
       );
     } catch (error) {
       const { cause = error } = error as { cause?: unknown };
-      const { code = 1000 } = cause as { code?: unknown };
-      return { status: 500, text: `Code: ${code}. DB::Exception: ${messageOf(cause)}` };
+      const { code = 1000, type = 'UNKNOWN_EXCEPTION' } = cause as { code?: unknown; type?: unknown };
+      return { status: 500, text: `Code: ${code}. DB::Exception: ${messageOf(cause)} (${type})` };
     }
   }
 
