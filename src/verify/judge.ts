@@ -10,6 +10,7 @@ import {
 } from './findings.ts';
 import { Rollbacks } from './rollbacks.ts';
 import type { Payload, Row, Stretch } from './scan.ts';
+import { Successors } from './successors.ts';
 
 /** A chain while it is read. */
 interface Chain {
@@ -32,6 +33,7 @@ export class Judge {
   readonly #ledgerId: string;
   readonly #tampered = new Set<string>();
   readonly #rollbacks = new Rollbacks();
+  readonly #successors = new Successors();
   #chain: Chain | undefined;
 
   constructor(ledgerId: string) {
@@ -57,7 +59,7 @@ export class Judge {
     else {
       this.#count(row);
       const prevHash = chain.lastHash;
-      if (!this.#follows(chain, row.seq) || this.#hashes(row, prevHash)) this.#canonical(chain, row);
+      if (!this.#follows(chain, row.seq) || this.#hashes(row, prevHash)) this.#sound(chain, row);
       else
         this.#find(
           'record_mismatch',
@@ -78,6 +80,7 @@ export class Judge {
   /** A payload of a stretch already judged: its chain is looked up, not entered. */
   payload({ chainId, seq, payload }: Payload): void {
     this.#rollbacks.hear(payload);
+    this.#successors.hear(chainId, seq, payload);
     const read = readCanonical(payload);
     if ('problem' in read) this.#report('payload_not_canonical', chainId, seq, read.problem);
   }
@@ -91,6 +94,11 @@ export class Judge {
     this.#leave();
     for (const [id, last] of this.#rollbacks.confirmed)
       if (chains === undefined || chains.includes(id)) this.#rolledBack(id, last);
+    // Of a chain that is amiss itself nobody can say where it should have ended.
+    const sound = this.chains.filter(({ chain_id }) => !this.#tampered.has(chain_id));
+    const sizes = new Map(sound.map(({ chain_id, size }) => [chain_id, BigInt(size)]));
+    for (const [id, seq, why] of this.#successors.forks((chain) => sizes.get(chain)))
+      this.#report('fork', id, seq, why);
     sortFindings(this.findings);
     for (const chain of this.chains) if (this.#tampered.has(chain.chain_id)) chain.status = 'tampered';
   }
@@ -139,8 +147,10 @@ export class Judge {
     );
   }
 
-  #canonical(chain: Chain, row: Row): void {
+  /** Only what hashes is believed of other chains. */
+  #sound(chain: Chain, row: Row): void {
     if (!row.live) return;
+    this.#successors.hear(row.chainId, row.seq, row.payload);
     const read = readCanonical(row.payload);
     if ('problem' in read) this.#find('payload_not_canonical', chain, row.seq, read.problem);
   }

@@ -79,23 +79,16 @@ describe('insertion', () => {
     expect(await ledger.findings()).toEqual(range('record_mismatch', 'A', 5, SIZE).sort());
   });
 
-  it('20 of a record after the last, whose hash fits: the writer sees it, or a round', async () => {
-    const last = (await ledger.rows(ledger.ids.A))[LAST]!;
-    const entry = {
-      chainId: ledger.ids.A!,
-      seq: SIZE,
-      expiresAt: foreign.expiresAt,
-      prevHash: last.recordHash,
-    };
-    await ledger.put([
-      {
-        ...foreign,
-        chainId: ledger.ids.A!,
-        seq: BigInt(SIZE),
-        recordHash: ledger.hashOf(entry, foreign.payload),
-      },
-    ]);
-    expect(await ledger.findings()).toEqual([]);
+  it.each([
+    ['A', [`fork A:${SIZE}`], 'the next chain says where it ended'],
+    ['B', [], 'the writer sees it, or a round'],
+  ])('20 of a record after the last of %s, whose hash fits: %j', async (name, findings) => {
+    const last = (await ledger.rows(ledger.ids[name]))[LAST]!;
+    const chainId = ledger.ids[name]!;
+    const entry = { chainId, seq: SIZE, expiresAt: foreign.expiresAt, prevHash: last.recordHash };
+    const recordHash = ledger.hashOf(entry, foreign.payload);
+    await ledger.put([{ ...foreign, chainId, seq: BigInt(SIZE), recordHash }]);
+    expect(await ledger.findings()).toEqual(findings);
   });
 
   it('21 of the same row again, and again: a warning', async () => {
