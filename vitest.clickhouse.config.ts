@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import shared from './vitest.config.ts';
 
-/** The store's tests, against the server that CLICKHOUSE_URL names instead of the embedded engine. */
+/** The store's tests over HTTP: against the server that CLICKHOUSE_URL names, else the embedded engine behind a port. */
 export default defineConfig({
   test: {
     ...shared.test,

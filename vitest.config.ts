@@ -7,6 +7,8 @@ export default defineConfig({
     exclude: ['test/interop/**'],
     pool: 'forks',
     isolate: true,
+    // Tests wait for processes, disks and conditions more than they compute.
+    maxWorkers: '100%',
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // A runner that asks for colours (CI, FORCE_COLOR) must not change what the commands print.

@@ -150,8 +150,7 @@ async function loseConfirmed(ground: Ground): Promise<void> {
   await ground.up();
   await ground.load.acknowledges(20);
   await ground.load.finish();
-  await ground.arrived();
-  const { chain, first, last } = ground.served.asked.findLast(({ step }) => step === 'confirm')!.parameters;
+  const { chain, first, last } = await ground.confirmed();
   await ground.store.command(
     `ALTER TABLE spanledger.audit_records DELETE WHERE chain_id = '${chain}' AND seq BETWEEN ${first} AND ${last} SETTINGS mutations_sync = 2`,
   );

@@ -8,7 +8,7 @@ import type { Store } from '../../../src/store/client.ts';
 import type { Verification } from '../../../src/verify/findings.ts';
 import { verify } from '../../../src/verify/verify.ts';
 import { documentOf, spanledger } from '../../support/cli.ts';
-import type { ServedClickHouse } from '../../support/served-clickhouse.ts';
+import type { Asked, ServedClickHouse } from '../../support/served-clickhouse.ts';
 import { Sidecar, type SidecarSetup } from '../../support/sidecar.ts';
 import { Load } from './load.ts';
 
@@ -95,6 +95,17 @@ export class Ground {
     for (;;) {
       const there = new Set((await this.#rows<{ span_id: string }>(SPANS)).map(({ span_id }) => span_id));
       if ([...this.load.acknowledged].every((span) => there.has(span))) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** The last batch, once all that was acknowledged is there and the sidecar has read it back. */
+  async confirmed(): Promise<Asked['parameters']> {
+    await this.arrived();
+    const [row] = await this.#rows<{ last: string }>('SELECT max(seq) AS last FROM spanledger.audit_records');
+    for (;;) {
+      const confirm = this.served.asked.findLast(({ step }) => step === 'confirm');
+      if (confirm?.parameters.last === row!.last) return confirm.parameters;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
