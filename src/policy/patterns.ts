@@ -1,3 +1,5 @@
+import { isLuhn, isSsn } from './check-digits.ts';
+import { credentialsIn, PASSWORD_OPTION, passwordIn, USER_OPTION } from './commands.ts';
 import { findAll, type Hit } from './hits.ts';
 
 /**
@@ -32,6 +34,11 @@ const SIGNED: readonly Pattern[] = [
     needs: /sig/i,
     expression: /(?<=(?:[?&;]|%3f|%26)(?:sig|signature)(?:=|%3d))[^\s"'<>&,;)}\]]{8,}/gi,
   },
+  // Passwords in commands
+  { needs: /\s-[pwaP]/, expression: PASSWORD_OPTION, judge: passwordIn },
+  { needs: /-(?:u|a|-user|-proxy-user|-auth)/, expression: USER_OPTION, judge: credentialsIn },
+  // PuTTY's private keys
+  { needs: /Private-Lines:/, expression: /(?<=Private-Lines: ?\d{1,3}\r?\n)(?:[\w+/=]{1,80}\r?\n?)+/g },
 ];
 
 const UNSIGNED: readonly Pattern[] = [
@@ -43,6 +50,9 @@ const UNSIGNED: readonly Pattern[] = [
   },
   // Social security numbers
   { needs: /\d-\d/, expression: /(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)/g, judge: isSsn },
+  // Magnetic tracks, of which nothing may be kept (PCI DSS 3.3.1): the first tells the name, too.
+  { needs: /\d\^/, expression: /%?B?\d{12,19}\^[^^\n]{2,26}\^[^?\s]{4,80}\??/g },
+  { needs: /\d=\d/, expression: /(?<![A-Za-z\d]);?\d{12,19}=\d{4,24}\??/g, judge: isTrack },
   // Cards, on a magnetic track behind %B. Digits after a decimal point are a fraction.
   {
     needs: /\d{2}/,
@@ -60,16 +70,14 @@ export function findPatterns(text: string, hits: Hit[], signed: boolean): void {
   }
 }
 
-/** Area 000, 666 and 9xx, group 00 and serial 0000 were never issued (SSA, before and after 2011). */
-function isSsn(text: string): boolean {
-  const [area, group, serial] = text.split('-') as [string, string, string];
-  return area !== '000' && area !== '666' && area < '900' && group !== '00' && serial !== '0000';
-}
-
 /** Basic credentials are base64 of `user:password` (RFC 7617): a `basic metabolic panel` is not. */
 function isAuthorization(text: string): boolean {
   const [scheme, credentials] = text.split(/\s+/) as [string, string];
   return scheme.toLowerCase() === 'bearer' || Buffer.from(credentials, 'base64').includes(':');
+}
+
+function isTrack(text: string): boolean {
+  return isCard(text.slice(0, text.indexOf('=')));
 }
 
 /** How card numbers are written in groups; in any other way only when nothing else stands beside them. */
@@ -103,11 +111,5 @@ function cardsIn(text: string): boolean | Hit[] {
 function isCard(text: string): boolean {
   const digits = text.replace(/\D/g, '');
   if (!/^[2-6]/.test(digits) || digits.length > 19) return false;
-  let sum = 0;
-  for (let i = 0; i < digits.length; i++) {
-    const digit = Number(digits[digits.length - 1 - i]);
-    const doubled = i % 2 === 1 ? digit * 2 : digit;
-    sum += doubled > 9 ? doubled - 9 : doubled;
-  }
-  return sum % 10 === 0;
+  return isLuhn(digits);
 }

@@ -132,7 +132,7 @@ describe('a pattern', () => {
     ['a card before its code', '4111111111111111 123', `${REDACTED} 123`],
     ['a card after a number', '2 3782 822463 10005', `2 ${REDACTED}`],
     ['two cards in a row', '4111111111111111 5555555555554444', `${REDACTED} ${REDACTED}`],
-    ['track data', ';4111111111111111=27121010000000000?', `;${REDACTED}=27121010000000000?`],
+    ['track data', ';4111111111111111=27121010000000000?', REDACTED],
   ];
 
   it.each(secrets)('finds %s', (_, text, expected) => {
