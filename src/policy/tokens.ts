@@ -1,40 +1,15 @@
 import { isUtf8 } from 'node:buffer';
-import { eachMatch, findAll, type Hit } from './hits.ts';
+import { eachMatch, type Hit } from './hits.ts';
+import { findIssued } from './issued.ts';
 
 /** Of letters, digits and the signs of base64, a token is a run of so many: base64 of a social security number is. */
 const MIN_LENGTH = 15;
-
-/** Keys and tokens as their issuers write them, after gitleaks' rules (MIT): prefix, then what makes it long. */
-const ISSUED = [
-  'A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}(?![A-Za-z0-9])', // AWS
-  'gh[opsur]_[A-Za-z0-9]{20,}', // GitHub
-  'github_pat_\\w{20,}',
-  'glpat-[\\w-]{20,}', // GitLab
-  'sk-(?:proj|ant|svcacct|admin|or)-[\\w-]{12,}', // OpenAI, Anthropic, OpenRouter
-  'sk-[A-Za-z0-9]{32,}',
-  '[rs]k_(?:live|test)_[A-Za-z0-9]{10,}', // Stripe
-  'whsec_[\\w+/=-]{20,}',
-  'xox[abeoprs]-[\\w-]{11,}', // Slack
-  'xapp-[\\w-]{11,}',
-  'hooks\\.slack\\.com/[\\w/-]{8,}',
-  'AIza[\\w-]{30,}', // Google
-  'ya29\\.[\\w-]{20,}',
-  'GOCSPX-[\\w-]{20,}',
-  'npm_[A-Za-z0-9]{30,}',
-  'pypi-[\\w-]{30,}',
-  'hf_[A-Za-z]{30,}', // Hugging Face
-  'SG\\.[\\w-]{16,}\\.[\\w-]{16,}', // SendGrid
-];
-const ISSUED_TOKEN = new RegExp(`(?<![A-Za-z])(?:${ISSUED.join('|')})`, 'g');
-/** It starts where a run of base64url does, or soon after: each run is read a bounded number of times. */
-const JWT = /(?<![\w-])(?:[\w-]{0,64}-)?eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?/g;
 
 /** Finds tokens known by their form, and base64 of text that `hasSecret`. */
 export function findTokens(text: string, hits: Hit[], hasSecret?: (decoded: string) => boolean): void {
   const runs = longRuns(text);
   if (runs.length === 0) return;
-  findAll(ISSUED_TOKEN, text, hits);
-  if (text.includes('eyJ')) findAll(JWT, text, hits);
+  findIssued(text, hits);
   if (hasSecret === undefined) return;
   for (const { start, end } of runs) {
     const run = text.slice(start, end);
@@ -48,6 +23,19 @@ export function findTokens(text: string, hits: Hit[], hasSecret?: (decoded: stri
         return undefined;
       });
   }
+  if (runs.some(({ start, end }) => end - start >= MIN_LINE)) findWrapped(text, hits, hasSecret);
+}
+
+/** Of base64 in lines, each but the last has so many signs or more: usual are 60, 64 and 76. */
+const MIN_LINE = 40;
+const LINES = /(?<![\w+/-])[\w+/-]{40,}={0,2}(?:\r?\n[ \t]{0,32}[\w+/-]+={0,2})+/g;
+
+/** What lies across the end of a line is only seen when the lines are one. */
+function findWrapped(text: string, hits: Hit[], hasSecret: (decoded: string) => boolean): void {
+  eachMatch(LINES, text, ({ 0: lines, index }) => {
+    if (holds(lines.replace(/\s+/g, ''), hasSecret)) hits.push({ start: index, end: index + lines.length });
+    return undefined;
+  });
 }
 
 /** No text begins with a control character, or within a character of several bytes. */
@@ -56,10 +44,20 @@ const BEGINS_AS_TEXT = /^[CDI-Za-fw-z0-9]/;
 function holds(base64: string, hasSecret: (decoded: string) => boolean): boolean {
   if (!BEGINS_AS_TEXT.test(base64)) return false;
   const bytes = Buffer.from(base64, 'base64');
-  // The last character may have been cut.
-  let end = bytes.length;
-  while (end > 0 && bytes[end - 1]! >= 0x80) end -= 1;
-  return isUtf8(bytes.subarray(0, end)) && hasSecret(bytes.toString('utf8', 0, end));
+  const whole = bytes.subarray(0, wholeCharacters(bytes));
+  return isUtf8(whole) && hasSecret(whole.toString());
+}
+
+/** Without the last character where it was cut. */
+function wholeCharacters(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back]!;
+    // So many bytes begins one that is longer than what is left.
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    if (length > back) return bytes.length - back;
+    if (byte < 0x80 || byte >= 0xc0) break;
+  }
+  return bytes.length;
 }
 
 const IN_RUN = new Uint8Array(128);
