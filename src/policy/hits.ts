@@ -36,6 +36,12 @@ export function findAll(
   });
 }
 
+/** The end of an expression's match at a place, or the place itself where there is none. */
+export function endOf(sticky: RegExp, text: string, start: number): number {
+  sticky.lastIndex = start;
+  return sticky.test(text) ? sticky.lastIndex : start;
+}
+
 /** The first `limit` characters of a text, with the replacement for every hit that begins in them. */
 export function withoutHits(text: string, hits: Hit[], limit: number, replacement: string): string {
   let clean = '';

@@ -5,7 +5,7 @@ import { remembered } from './remembered.ts';
 export type NameRule = { do: 'keep' } | { do: 'redact' } | { do: 'pseudonym'; kind: string };
 
 export const KEEP: NameRule = { do: 'keep' };
-const REDACT: NameRule = { do: 'redact' };
+export const REDACT: NameRule = { do: 'redact' };
 /** Shorter names match as whole words only: `pan` is no part of `span`. */
 const MIN_SUFFIX_LENGTH = 5;
 /** Of a longer name its end decides. */
