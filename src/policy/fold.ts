@@ -7,8 +7,8 @@ const NOT_ASCII = /[^\x00-\x7f]/;
 const EACH_NOT_ASCII = /[^\x00-\x7f]/gu;
 
 /**
- * The text as it is matched: each character in its plain form (Unicode NFKC), every dash a hyphen, and without
- * what nobody sees, such as zero-width spaces. A full-width digit is a digit.
+ * The text as it is matched: each character in its plain form (Unicode NFKC), every dash a hyphen, any script's
+ * digit a digit, and without what nobody sees, such as zero-width spaces, or what only marks a character.
  */
 export function fold(text: string): string {
   return NOT_ASCII.test(text) ? text.replace(EACH_NOT_ASCII, plainCharacter) : text;
@@ -17,9 +17,17 @@ export function fold(text: string): string {
 const plainCharacter = remembered((character) =>
   character
     .normalize('NFKC')
-    .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+    .replace(/[\p{Default_Ignorable_Code_Point}\p{Mn}\p{Me}]/gu, '')
+    .replace(/\p{Nd}/gu, plainDigit)
     .replace(/[\p{Dash_Punctuation}\u2212\u2043]/gu, '-'),
 );
+
+/** A script's ten digits begin at a code that ends in 0 or, so that the last ends in F, in 6. */
+function plainDigit(digit: string): string {
+  const code = digit.codePointAt(0)!;
+  const begins = /\p{Nd}/u.test(String.fromCodePoint(code | 0xf)) ? 6 : 0;
+  return String((code & 0xf) - begins);
+}
 
 /** Where the hits in a folded text are in the text itself. */
 export function unfold(text: string, hits: readonly Hit[]): Hit[] {

@@ -1,6 +1,8 @@
+import { namesPassword } from './commands.ts';
 import type { PolicyDocument } from './document.ts';
 import type { Keyring } from './keyring.ts';
-import { KEEP, type NameRule, NameRules, plainName } from './names.ts';
+import { KEEP, type NameRule, NameRules, plainName, REDACT } from './names.ts';
+import { isEmail } from './people.ts';
 import { remembered } from './remembered.ts';
 import { beginning, REDACTED, Scanner } from './scanner.ts';
 
@@ -56,6 +58,13 @@ export class Redactor {
   /** Free text, and JSON that was cut: `name: value` with a listed name, and patterns. Read before it is cut. */
   scan(text: string, limit = MAX_TEXT): string {
     return this.#scanner.scan(text, limit);
+  }
+
+  /** Whether an id gives nothing away but who it is: an e-mail address is what users sign in with. */
+  isId(text: string): boolean {
+    const [local, domain, ...more] = text.split('@') as [string, ...string[]];
+    const parts = domain !== undefined && more.length === 0 && isEmail(text) ? [local, domain] : [text];
+    return parts.every((part) => this.scan(part) === part);
   }
 
   /** A member's name; where it is no identifier but perhaps words about somebody, a pseudonym. */
@@ -120,11 +129,18 @@ class Walk {
     return this.value(value, depth, nested, field);
   }
 
-  /** In `["x-api-key", "…"]` and `["login", "--password", "…"]`, what stands before an element names it. */
+  /**
+   * In `["x-api-key", "…"]`, `["login", "--password", "…"]` and a flat list of headers, what stands before an
+   * element names it.
+   */
   #ruleOfElement(list: readonly unknown[], i: number): NameRule {
     const before: unknown = list[i - 1];
-    if (typeof before !== 'string' || (list.length !== 2 && !before.startsWith('-'))) return KEEP;
+    if (typeof before !== 'string') return KEEP;
+    if (namesPassword(list, i)) return REDACT;
+    const flat = i % 2 === 1 && list.length > 2 && HEADER.test(before);
+    if (list.length !== 2 && !flat && !before.startsWith('-')) return KEEP;
     const rule = this.#ruleOfText(before);
+    if (flat) return rule.do === 'redact' ? rule : KEEP;
     const value = list[i];
     // Two names of fields are no name and value.
     const areNames =
@@ -145,7 +161,8 @@ class Walk {
 
   /** Of a text that may be a name. */
   #ruleOfText(text: string): NameRule {
-    return NAME.test(text) ? this.#rule(text) : KEEP;
+    if (!NAME.test(text) || text.includes(REDACTED)) return KEEP;
+    return SENTENCE.test(text) ? this.#redactor.names.decideInText(text) : this.#rule(text);
   }
 
   #scalar(value: unknown): unknown {
@@ -234,6 +251,11 @@ const JSON_START = /^\s{0,64}[[{"]/;
 const NAMES_OF_PEOPLE = new Set(['name', 'first', 'last', 'middle', 'displayname', 'nickname']);
 /** What a text looks like that may be a name. */
 const NAME = /^[^"'{}:;=\n]{1,64}$/;
+/** Headers that hold a secret, as they stand in Node's `rawHeaders` and in other flat lists. */
+const HEADER =
+  /^(?:(?:proxy-)?authorization|(?:set-)?cookie|(?:x-)?api-?key|[\w-]{1,40}-(?:key|token|secret|password|auth))$/i;
+/** `password reset page` is no name of what stands behind it. */
+const SENTENCE = /^[^ ]+ [^ ]+ [^ ]/;
 const LABELS = ['name', 'key', 'Name', 'Key', 'field', 'header', 'label'];
 const LABELLED = /^values?$/i;
 

@@ -1,8 +1,11 @@
+import { escapedHits, unescaped } from './escapes.ts';
 import { fold, unfold } from './fold.ts';
 import { type Hit, withoutHits } from './hits.ts';
+import { findLabelled } from './labelled.ts';
 import { NamedValues } from './named-values.ts';
 import type { NameRules } from './names.ts';
 import { findPatterns } from './patterns.ts';
+import { findPeople } from './people.ts';
 import { findTokens } from './tokens.ts';
 
 export const REDACTED = '***REDACTED***';
@@ -13,7 +16,10 @@ const MAX_PASSES = 4;
 /** Too short for any pattern, and without what stands between a name and its value. */
 const SHORT_WORD = /^\w[\w.,/-]{0,9}$/;
 /** What stands between names and their values. */
-const SIGN = /[:=<]|%(?:25)?3|--|\s-[A-Za-z]/;
+const SIGN = /[:=<]|--|(?:^|\s)-[A-Za-z]|\[\s{0,4}["']|["'],/;
+/** So many layers of escapes, and so many of base64, are taken off. */
+const MAX_ESCAPES = 4;
+const MAX_BASE64 = 2;
 
 /** Takes out of free text what a name before it or its own form gives away. */
 export class Scanner {
@@ -38,20 +44,24 @@ export class Scanner {
   }
 
   #pass(text: string, limit: number): string | undefined {
-    const folded = fold(text);
-    const hits = this.#find(folded, (decoded) => this.#find(fold(decoded)).length > 0);
-    if (hits.length === 0) return undefined;
-    return withoutHits(text, folded === text ? hits : unfold(text, hits), limit, REDACTED);
+    const hits = this.#find(text, MAX_ESCAPES, MAX_BASE64);
+    return hits.length === 0 ? undefined : withoutHits(text, hits, limit, REDACTED);
   }
 
-  /** Base64 is decoded once: what it holds is read without `hasSecret`. */
-  #find(text: string, hasSecret?: (decoded: string) => boolean): Hit[] {
+  /** In the text as it is matched, and in what it says when its escapes are read. */
+  #find(text: string, escapes: number, base64: number): Hit[] {
+    const folded = fold(text);
     const hits: Hit[] = [];
-    const signed = SIGN.test(text);
-    if (signed) this.#named.find(text, hits);
-    findPatterns(text, hits, signed);
-    findTokens(text, hits, hasSecret);
-    return hits;
+    const signed = SIGN.test(folded);
+    if (signed) this.#named.find(folded, hits);
+    findPatterns(folded, hits, signed);
+    findPeople(folded, hits);
+    findLabelled(folded, hits);
+    const hasSecret = (decoded: string) => this.#find(decoded, escapes, base64 - 1).length > 0;
+    findTokens(folded, hits, base64 > 0 ? hasSecret : undefined);
+    const said = escapes > 0 ? unescaped(folded) : folded;
+    if (said !== folded) hits.push(...escapedHits(folded, this.#find(said, escapes - 1, base64)));
+    return folded === text || hits.length === 0 ? hits : unfold(text, hits);
   }
 }
 

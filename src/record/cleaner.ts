@@ -38,7 +38,7 @@ export class Cleaner {
   id(text: string | undefined): string | undefined;
   id(text: string | undefined): string | undefined {
     if (text === undefined) return undefined;
-    const stays = text.length <= MAX_NAME_LENGTH && this.policy.redactor.scan(text) === text;
+    const stays = text.length <= MAX_NAME_LENGTH && this.policy.redactor.isId(text);
     return stays ? text : this.policy.keyring.pseudonym(this.tenant, 'id', text);
   }
 

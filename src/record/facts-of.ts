@@ -49,7 +49,7 @@ export function factsOf(span: Span, activity: Activity, policy: Policy, phase: F
         : present({
             action: activity.action,
             actorType: actorType(activity.actorType),
-            actorId: clean.said(activity.actorId),
+            actorId: clean.id(activity.actorId),
           }),
     resource: declaredResource(activity, clean),
     incomplete: span.droppedCount > 0 || isCut(span.attributes),

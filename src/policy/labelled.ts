@@ -1,0 +1,75 @@
+import { isDea, isNhs, isNpi } from './check-digits.ts';
+import { eachMatch, endOf, type Hit } from './hits.ts';
+
+/** A number that only the words before it tell from any other. */
+interface Labelled {
+  label: string;
+  value: RegExp;
+  judge?: (value: string) => boolean;
+}
+
+const MONTH = '(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\\.?';
+/** 1984-02-29, 29.2.84, 02/29/1984, 19840229, 29 February 1984, 29-Feb-84, February 29th, 1984 */
+const DATE = new RegExp(
+  [
+    '\\d{4}[./-]\\d{1,2}[./-]\\d{1,2}(?!\\d)',
+    '\\d{1,2}[./ -]{1,2}\\d{1,2}[./ -]{1,2}\\d{2,4}(?!\\d)',
+    `\\d{1,2}(?:st|nd|rd|th)?[ .-]{0,2}(?:of )?${MONTH}[ ,-]{0,2}\\d{2,4}`,
+    `${MONTH}[ -]?\\d{1,2}(?:st|nd|rd|th)?[ ,-]{1,2}\\d{2,4}`,
+    '(?:19|20)\\d{6}(?!\\d)',
+  ].join('|'),
+  'iy',
+);
+const PHONE = /[+(]?\d(?:[ ()./-]{0,2}\d){6,14}(?!\d)/y;
+
+const LABELLED: readonly Labelled[] = [
+  { label: 'd\\.? ?o\\.? ?b\\.?|date of birth|birth ?date|birthday|born(?: on)?', value: DATE },
+  { label: 'ssn|social security', value: /\d{3}[ -]?\d{2}[ -]?\d{4}(?!\d)/y },
+  { label: 'cvv2?|cvc2?|cid|security code', value: /\d{3,4}(?!\d)/y },
+  { label: 'npi', value: /\d{10}(?!\d)/y, judge: isNpi },
+  { label: 'dea', value: /[A-Z][A-Z9]\d{7}(?!\d)/y, judge: isDea },
+  {
+    label: 'nhs',
+    value: /\d{3}[ -]?\d{3}[ -]?\d{4}(?!\d)/y,
+    judge: (text) => isNhs(text.replace(/\D/g, '')),
+  },
+  { label: 'mbi|medicare', value: /[1-9][A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d-?[A-Z]{2}\d{2}(?!\w)/y },
+  {
+    label: 'mrn|medical record|patient[ _-]?id(?:entifier)?|(?:member|subscriber|beneficiary)[ _-]?id',
+    value: /[A-Z]{0,4}-?\d(?:-?\d){4,14}/y,
+  },
+  { label: 'passport', value: /[A-Z]{0,2}\d{6,9}(?!\d)/y },
+  {
+    label: '(?:account|acct|routing)[ _.-]{1,2}(?:number|no|num)|routing|sort code|iban',
+    value: /\d(?:[ -]?\d){5,18}(?!\d)/y,
+  },
+  {
+    label: '(?:tele)?phone|tel|mobile|cell|fax|whatsapp|(?:call|text|ring|reach) (?:me|us|him|her|them|back)',
+    value: PHONE,
+  },
+  // "my password is hunter2": a word with a digit in it, since "the password is wrong" gives nothing away.
+  {
+    label: '(?:pass(?:word|code|phrase)|pin|otp|token|api[ _-]?key|secret)(?= (?:is|was) )',
+    value: /["']?(?=[^\s"',;]{4})(?=[^\s"',;]{0,60}\d)[^\s"',;]+["']?/y,
+  },
+];
+
+/** One group a label, so that the match says which. */
+const LABELS = new RegExp(
+  `(?<![A-Za-z])(?:${LABELLED.map(({ label }) => `(${label})`).join('|')})(?![A-Za-z])`,
+  'gi',
+);
+const BETWEEN =
+  /["'\]]?[ \t]{0,3}(?:(?:no|nr|num|number|#|is|was|on|at)\b[.:]?[ \t]{0,3})?(?:(?:is|was)\b)?[ \t]{0,3}[:=#.]?[ \t]{0,3}["']?/iy;
+
+/** Finds numbers behind words for what they are: `DOB 1984-02-29`, `NPI 1234567893`, `passport no. X1234567`. */
+export function findLabelled(text: string, hits: Hit[]): void {
+  if (!/\d/.test(text)) return;
+  eachMatch(LABELS, text, (match) => {
+    const { value, judge } = LABELLED[match.findLastIndex((group) => group !== undefined) - 1]!;
+    const start = endOf(BETWEEN, text, match.index + match[0].length);
+    const end = endOf(value, text, start);
+    if (end > start && (judge === undefined || judge(text.slice(start, end)))) hits.push({ start, end });
+    return undefined;
+  });
+}
