@@ -16,7 +16,7 @@ export const USER_OPTION =
 
 /** Of a match, its last word, without the option where that is a part of it. */
 export function passwordIn(match: string): Hit[] {
-  const [value] = /(?:(?<=\s-\w)|(?<=\s-\w[ =]{1,2}))["']?[^\s"'=]*$/.exec(match)!;
+  const [, value] = /\s-\w[ =]{0,2}["']?([^\s"']*)$/.exec(match) as unknown as [string, string];
   return [{ start: match.length - value.length, end: match.length }];
 }
 

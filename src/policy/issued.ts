@@ -29,19 +29,16 @@ const ISSUED = [
   'SG\\.[\\w-]{16,}\\.[\\w-]{16,}', // SendGrid
   'SK[0-9a-f]{32}(?![A-Za-z0-9])', // Twilio
   'key-[0-9a-f]{32}(?![A-Za-z0-9])', // Mailgun
-  '[0-9a-f]{32}-us\\d{1,2}(?!\\w)', // Mailchimp
   'sq0(?:atp|csp|idp)-[\\w-]{22,}', // Square
   'EAAA[\\w-]{56,}',
   'shp(?:at|ca|pa|ss|tka)_[A-Fa-f0-9]{32}', // Shopify
   'do[opr]_v1_[0-9a-f]{64}', // DigitalOcean
   'dapi[0-9a-f]{32}(?:-\\d)?', // Databricks
   'hv[sbr]\\.[\\w-]{24,}', // HashiCorp Vault
-  '[A-Za-z0-9]{14}\\.atlasv1\\.[\\w=-]{60,}', // Terraform
   'gl(?:c|sa)_[\\w+/=]{32,}', // Grafana
   'NRAK-[A-Z0-9]{27}', // New Relic
   'NRII-[\\w-]{32}',
   'NRJS-[0-9a-f]{19}',
-  '[0-9a-f]{36}NRAL',
   'sntry[su]_[\\w+/=-]{40,}', // Sentry
   'PMAK-[0-9a-f]{24}-[0-9a-f]{34}', // Postman
   'tskey-[a-z]{3,12}-[\\w-]{16,}', // Tailscale
@@ -56,19 +53,24 @@ const ISSUED = [
   'sbp_[0-9a-f]{40}', // Supabase
   'LTAI[A-Za-z0-9]{17,}', // Alibaba
   'discord(?:app)?\\.com/api/webhooks/\\d{15,}/[\\w-]{40,}',
-  '[MNO][\\w-]{22,27}\\.[\\w-]{6}\\.[\\w-]{27,40}', // Discord
 ];
 const TOKEN = new RegExp(`(?<![A-Za-z])(?:${ISSUED.join('|')})`, 'g');
-/** Behind the digits of the bot's number, and behind a tilde in the middle: no letter stands before these. */
-const TELEGRAM = /(?<!\d)\d{6,16}:AA[\w-]{30,}/g;
-const AZURE_SECRET = /(?<=(?<![\w~.-])[\w~.-]{3}\d)Q~[\w~.-]{31,}/g;
 /** It starts where a run of base64url does, or soon after: each run is read a bounded number of times. */
 const JWT = /(?<![\w-])(?:[\w-]{0,64}-)?eyJ[\w-]{8,}\.(?:[\w-]*(?:\.[\w-]{8,}){3}|[\w-]{8,}(?:\.[\w-]*)?)/g;
+
+/** Of those that begin as anything may, what tells them stands further on, and is looked for first. */
+const TOLD_LATER = [
+  { needs: 'eyJ', expression: JWT },
+  { needs: ':AA', expression: /(?<!\d)\d{6,16}:AA[\w-]{30,}/g }, // Telegram
+  { needs: 'Q~', expression: /(?<=(?<![\w~.-])[\w~.-]{3}\d)Q~[\w~.-]{31,}/g }, // Azure
+  { needs: '-us', expression: /(?<![A-Za-z0-9])[0-9a-f]{32}-us\d{1,2}(?!\w)/g }, // Mailchimp
+  { needs: '.atlasv1.', expression: /(?<![\w-])\w{14}\.atlasv1\.[\w=-]{60,}/g }, // Terraform
+  { needs: 'NRAL', expression: /(?<![A-Za-z0-9])[0-9a-f]{36}NRAL/g }, // New Relic
+  { needs: '.', expression: /(?<![\w-])[MNO][\w-]{22,27}\.[\w-]{6}\.[\w-]{27,40}/g }, // Discord
+];
 
 /** Finds keys and tokens known by their form, in text that has a long run of letters and digits. */
 export function findIssued(text: string, hits: Hit[]): void {
   findAll(TOKEN, text, hits);
-  if (text.includes(':AA')) findAll(TELEGRAM, text, hits);
-  if (text.includes('Q~')) findAll(AZURE_SECRET, text, hits);
-  if (text.includes('eyJ')) findAll(JWT, text, hits);
+  for (const { needs, expression } of TOLD_LATER) if (text.includes(needs)) findAll(expression, text, hits);
 }

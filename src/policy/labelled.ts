@@ -64,7 +64,6 @@ const BETWEEN =
 
 /** Finds numbers behind words for what they are: `DOB 1984-02-29`, `NPI 1234567893`, `passport no. X1234567`. */
 export function findLabelled(text: string, hits: Hit[]): void {
-  if (!/\d/.test(text)) return;
   eachMatch(LABELS, text, (match) => {
     const { value, judge } = LABELLED[match.findLastIndex((group) => group !== undefined) - 1]!;
     const start = endOf(BETWEEN, text, match.index + match[0].length);

@@ -2,8 +2,8 @@ import { eachMatch, endOf, type Hit } from './hits.ts';
 import { KEEP, type NameRule, type NameRules } from './names.ts';
 import { elementEnd, multipartEnd, personEnd, valueEnd } from './values.ts';
 
-/** `:`, `=`, `:=`, `=>`, `===` */
-const ASSIGNMENT = /[:=]{1,3}>?\s{0,16}\\*/g;
+/** `:`, `=`, `:=`, `=>`, `===`; behind two digits alone, it is a time. */
+const ASSIGNMENT = /(?<!(?:^|[^\w-]|T)\d\d)[:=]{1,3}>?\s{0,16}\\*/g;
 /** What was taken for a value was a type: `token: string = "…"`. */
 const AFTER_TYPE = /\s{0,16}=\s{0,16}/y;
 /** Before an assignment: all that is between quotes; else a word, with up to three before it. */
@@ -22,7 +22,7 @@ const PAIRS: readonly { needs: string; expression: RegExp; end?: typeof valueEnd
   {
     needs: '",',
     expression:
-      /["']((?:proxy-)?authorization|(?:set-)?cookie|[\w-]{1,40}-(?:key|token|secret|password|auth))\\*["']\s{0,4},\s{0,4}\\*(?=["'])/gi,
+      /["']\s{0,4},\s{0,4}\\*(?=["'])(?<=["']((?:proxy-)?authorization|(?:set-)?cookie|[\w-]{1,40}-(?:key|token|secret|password|auth))\\*["']\s{0,4},\s{0,4}\\*)/gi,
   },
   // ["x-api-key", "…"]
   { needs: '[', expression: /\[\s{0,4}\\*["']([^"'\\]{1,64})\\*["']\s{0,4},\s{0,4}\\*/g },

@@ -44,10 +44,13 @@ const SIGNED: readonly Pattern[] = [
 const UNSIGNED: readonly Pattern[] = [
   // Authorization headers
   {
-    needs: /bearer|basic/i,
+    needs: /[Bb](?:[Ee][Aa][Rr]|[Aa][Ss][Ii])/,
     expression: /(?<![A-Za-z])(?:bearer|basic)\s+[\w.~+/=-]{8,}/gi,
     judge: isAuthorization,
   },
+];
+
+const OF_DIGITS: readonly Pattern[] = [
   // Social security numbers
   { needs: /\d-\d/, expression: /(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)/g, judge: isSsn },
   // Magnetic tracks, of which nothing may be kept (PCI DSS 3.3.1): the first tells the name, too.
@@ -61,11 +64,18 @@ const UNSIGNED: readonly Pattern[] = [
   },
 ];
 
-const ALL = [...SIGNED, ...UNSIGNED];
+/**
+ * @param signed the text has a sign that stands between names and values
+ * @param digits it has digits
+ */
+export function findPatterns(text: string, hits: Hit[], signed: boolean, digits: boolean): void {
+  if (signed) find(SIGNED, text, hits);
+  find(UNSIGNED, text, hits);
+  if (digits) find(OF_DIGITS, text, hits);
+}
 
-/** @param signed the text has a sign that stands between names and values */
-export function findPatterns(text: string, hits: Hit[], signed: boolean): void {
-  for (const { expression, needs, judge } of signed ? ALL : UNSIGNED) {
+function find(patterns: readonly Pattern[], text: string, hits: Hit[]): void {
+  for (const { expression, needs, judge } of patterns) {
     if (needs.test(text)) findAll(expression, text, hits, judge);
   }
 }

@@ -1,15 +1,6 @@
 import { isIban } from './check-digits.ts';
 import { eachMatch, findAll, type Hit } from './hits.ts';
 
-/** Finds what reaches a person, or a person's money: e-mail addresses, telephone numbers, bank accounts. */
-export function findPeople(text: string, hits: Hit[]): void {
-  if (text.includes('@')) findEmails(text, hits);
-  if (!/\d{2}/.test(text)) return;
-  for (const expression of PHONES) findAll(expression, text, hits, isPhone);
-  findIbans(text, hits);
-  findAll(MBI, text, hits);
-}
-
 /** Letters beyond ASCII are in addresses too, quotation marks and the like are not. */
 const LETTERS = '\\u00c0-\\u024f\\u0370-\\u1fff\\u3040-\\ud7ff';
 /** Looked for at its `@`, from there in both directions. */
@@ -21,7 +12,8 @@ const EMAIL = new RegExp(
 /** As far back as credentials of a URL may begin. */
 const MAX_AUTHORITY = 512;
 
-function findEmails(text: string, hits: Hit[]): void {
+/** Finds e-mail addresses in text with an `@`. */
+export function findEmails(text: string, hits: Hit[]): void {
   eachMatch(EMAIL, text, ({ 0: match, 1: local, 2: domain, index }) => {
     // git@github.com:… is how a repository is named; icon@2x.png and x@1.2.beta are files and versions.
     if (local === 'git' || /^\d+(?:x?\.[a-z]+$|\.\d)/.test(domain!) || isHost(text, index)) return undefined;
@@ -44,13 +36,28 @@ export function isEmail(text: string): boolean {
   return hits.length === 1 && hits[0]!.start === 0 && hits[0]!.end === text.length;
 }
 
+/** Finds telephone numbers, bank accounts and Medicare's numbers in text with digits. */
+export function findNumbers(text: string, hits: Hit[]): void {
+  for (const { needs, expression } of PHONES) if (needs.test(text)) findAll(expression, text, hits, isPhone);
+  if (/[A-Z]{2}\d/.test(text)) findIbans(text, hits);
+  if (/\d-[A-Z]/.test(text)) findAll(MBI, text, hits);
+}
+
 const PHONES = [
   // +44 20 7946 0958
-  /(?<![\w+.])\+[1-9](?:[ .()/-]{0,3}\d){8,14}(?!\d)/g,
+  { needs: /\+\d/, expression: /(?<![\w+.])\+[1-9](?:[ .()/-]{0,3}\d){8,14}(?!\d)/g },
   // (415) 555-2671 and 415-555-2671, as North America numbers its areas and exchanges
-  /(?<![\w+./-])(?:1[ .-])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[.-])[2-9]\d{2}[ .-]\d{4}(?![\w-]|\.\d)/g,
+  {
+    needs: /\d[ .-]\d{4}/,
+    expression:
+      /(?<![\w+./-])(?:1[ .-])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[.-])[2-9]\d{2}[ .-]\d{4}(?![\w-]|\.\d)/g,
+  },
   // (020) 7946 0958, 07700 900123, 06 12 34 56 78
-  /(?<![\w+./-]|\d )(?:\(0\d{1,5}\) ?|0[1-9]\d{0,4} )\d{2,8}(?: \d{2,4}){0,3}(?![\w-]|\.\d| \d)/g,
+  {
+    needs: /0\d{1,5}\)? ?\d/,
+    expression:
+      /(?<![\w+./-]|\d )(?:\(0\d{1,5}\) ?|0[1-9]\d{0,4} )\d{2,8}(?: \d{2,4}){0,3}(?![\w-]|\.\d| \d)/g,
+  },
 ];
 
 function isPhone(text: string): boolean {

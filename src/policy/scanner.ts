@@ -5,8 +5,9 @@ import { findLabelled } from './labelled.ts';
 import { NamedValues } from './named-values.ts';
 import type { NameRules } from './names.ts';
 import { findPatterns } from './patterns.ts';
-import { findPeople } from './people.ts';
+import { findEmails, findNumbers } from './people.ts';
 import { findTokens } from './tokens.ts';
+import { AT, DIGIT, ESCAPE, LONG_RUN, NOT_ASCII, SIGN, traitsOf } from './traits.ts';
 
 export const REDACTED = '***REDACTED***';
 
@@ -16,7 +17,7 @@ const MAX_PASSES = 4;
 /** Too short for any pattern, and without what stands between a name and its value. */
 const SHORT_WORD = /^\w[\w.,/-]{0,9}$/;
 /** What stands between names and their values. */
-const SIGN = /[:=<]|--|(?:^|\s)-[A-Za-z]|\[\s{0,4}["']|["'],/;
+const SIGNS = /[:=<]|--|(?:^|\s)-[A-Za-z]|\[\s{0,4}["']|["'],/;
 /** So many layers of escapes, and so many of base64, are taken off. */
 const MAX_ESCAPES = 4;
 const MAX_BASE64 = 2;
@@ -50,15 +51,23 @@ export class Scanner {
 
   /** In the text as it is matched, and in what it says when its escapes are read. */
   #find(text: string, escapes: number, base64: number): Hit[] {
-    const folded = fold(text);
+    let traits = traitsOf(text);
+    const folded = traits & NOT_ASCII ? fold(text) : text;
+    if (folded !== text) traits = traitsOf(folded);
     const hits: Hit[] = [];
-    const signed = SIGN.test(folded);
+    const signed = (traits & SIGN) !== 0 && SIGNS.test(folded);
     if (signed) this.#named.find(folded, hits);
-    findPatterns(folded, hits, signed);
-    findPeople(folded, hits);
-    findLabelled(folded, hits);
-    const hasSecret = (decoded: string) => this.#find(decoded, escapes, base64 - 1).length > 0;
-    findTokens(folded, hits, base64 > 0 ? hasSecret : undefined);
+    findPatterns(folded, hits, signed, (traits & DIGIT) !== 0);
+    if (traits & AT) findEmails(folded, hits);
+    if (traits & DIGIT) {
+      findNumbers(folded, hits);
+      findLabelled(folded, hits);
+    }
+    if (traits & LONG_RUN) {
+      const hasSecret = (decoded: string) => this.#find(decoded, escapes, base64 - 1).length > 0;
+      findTokens(folded, hits, base64 > 0 ? hasSecret : undefined);
+    }
+    if ((traits & ESCAPE) === 0) return folded === text || hits.length === 0 ? hits : unfold(text, hits);
     const said = escapes > 0 ? unescaped(folded) : folded;
     if (said !== folded) hits.push(...escapedHits(folded, this.#find(said, escapes - 1, base64)));
     return folded === text || hits.length === 0 ? hits : unfold(text, hits);

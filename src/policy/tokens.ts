@@ -1,9 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { eachMatch, type Hit } from './hits.ts';
 import { findIssued } from './issued.ts';
-
-/** Of letters, digits and the signs of base64, a token is a run of so many: base64 of a social security number is. */
-const MIN_LENGTH = 15;
+import { isInRun, LONG_RUN_LENGTH } from './traits.ts';
 
 /** Finds tokens known by their form, and base64 of text that `hasSecret`. */
 export function findTokens(text: string, hits: Hit[], hasSecret?: (decoded: string) => boolean): void {
@@ -60,22 +58,17 @@ function wholeCharacters(bytes: Uint8Array): number {
   return bytes.length;
 }
 
-const IN_RUN = new Uint8Array(128);
-for (const sign of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_')
-  IN_RUN[sign.charCodeAt(0)] = 1;
-
 /** With the padding of base64. Every long run holds one of the positions looked at, most of a text none. */
 function longRuns(text: string): Hit[] {
-  const inRun = (at: number) => IN_RUN[text.charCodeAt(at)] === 1;
   const runs: Hit[] = [];
-  for (let i = MIN_LENGTH - 1; i < text.length; i += MIN_LENGTH) {
-    if (!inRun(i)) continue;
+  for (let i = LONG_RUN_LENGTH - 1; i < text.length; i += LONG_RUN_LENGTH) {
+    if (!isInRun(text, i)) continue;
     let start = i;
-    while (start > 0 && inRun(start - 1)) start -= 1;
+    while (start > 0 && isInRun(text, start - 1)) start -= 1;
     let end = i + 1;
-    while (end < text.length && inRun(end)) end += 1;
+    while (end < text.length && isInRun(text, end)) end += 1;
     i = end;
-    if (end - start < MIN_LENGTH) continue;
+    if (end - start < LONG_RUN_LENGTH) continue;
     while (text.charAt(end) === '=' && end < i + 2) end += 1;
     runs.push({ start, end });
   }
