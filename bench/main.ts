@@ -1,10 +1,12 @@
 import { cpus } from 'node:os';
 import { benchIngest } from './ingest.ts';
 import { benchStages } from './stages.ts';
+import { benchRedact } from './redact.ts';
 import { benchUnderstand } from './understand.ts';
 import { benchVerify } from './verify.ts';
 
-const BENCHES: { [name: string]: (spans?: number) => Promise<void> } = {
+const BENCHES: { [name: string]: (spans?: number) => Promise<void> | void } = {
+  redact: benchRedact,
   understand: benchUnderstand,
   stages: benchStages,
   ingest: benchIngest,
