@@ -1,4 +1,4 @@
-import type { Hit } from './hits.ts';
+import type { Part } from './hits.ts';
 
 /** Commands whose `-p`, `-w`, `-a` or `-P` is a password; of others, it is a port, or a path. */
 const WITH_PASSWORD =
@@ -15,13 +15,13 @@ export const USER_OPTION =
   /(?<![\w-])-(?:u|a|-user|-proxy-user|-auth)(?:[ \t]{1,2}|=)["']?[^\s:"'=*-][^\s:"']{0,63}:(?!\/\/)[^\s"']{1,256}/g;
 
 /** Of a match, its last word, without the option where that is a part of it. */
-export function passwordIn(match: string): Hit[] {
+export function passwordIn(match: string): Part[] {
   const [, value] = /\s-\w[ =]{0,2}["']?([^\s"']*)$/.exec(match) as unknown as [string, string];
   return [{ start: match.length - value.length, end: match.length }];
 }
 
 /** Not the numbers of a user and a group. */
-export function credentialsIn(match: string): Hit[] {
+export function credentialsIn(match: string): Part[] {
   const said = match.replace(/^--?(?:user|proxy-user|auth|u|a)[ \t=]*["']?/, '');
   return /^(\w+):(?:\d+|\1)$/.test(said) && !/^[A-Za-z]\w*:\d+$/.test(said)
     ? []

@@ -29,10 +29,11 @@ export function escapedHits(text: string, hits: readonly Hit[]): Hit[] {
     next = index + written.length;
   }
   while (next <= text.length) starts.push(next++);
-  return hits.map(({ start, end }) => {
+  return hits.map((hit) => {
+    const { start, end } = hit;
     let after = end;
     while (starts[after] === starts[end - 1]) after += 1;
-    return { start: starts[start]!, end: starts[after] ?? text.length };
+    return { ...hit, start: starts[start]!, end: starts[after] ?? text.length };
   });
 }
 

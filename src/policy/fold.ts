@@ -37,9 +37,10 @@ export function unfold(text: string, hits: readonly Hit[]): Hit[] {
     for (let i = fold(character).length; i > 0; i--) starts.push(next);
     next += character.length;
   }
-  return hits.map(({ start, end }) => {
+  return hits.map((hit) => {
+    const { start, end } = hit;
     let after = end;
     while (starts[after] === starts[end - 1]) after += 1;
-    return { start: starts[start]!, end: starts[after] ?? text.length };
+    return { ...hit, start: starts[start]!, end: starts[after] ?? text.length };
   });
 }

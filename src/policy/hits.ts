@@ -1,5 +1,13 @@
+import type { Rule } from './redactions.ts';
+
 /** A part of a text that must go. */
-export interface Hit {
+export interface Hit extends Part {
+  /** What it is taken for. */
+  kind: string;
+  rule: Rule;
+}
+
+export interface Part {
   start: number;
   end: number;
 }
@@ -26,12 +34,14 @@ export function findAll(
   expression: RegExp,
   text: string,
   hits: Hit[],
-  judge: (match: string) => boolean | Hit[] = () => true,
+  kind: string,
+  judge: (match: string) => boolean | Part[] = () => true,
 ): void {
   eachMatch(expression, text, ({ 0: match, index }) => {
     const judged = judge(match);
     const parts = judged === true ? [{ start: 0, end: match.length }] : judged || [];
-    for (const { start, end } of parts) hits.push({ start: index + start, end: index + end });
+    for (const { start, end } of parts)
+      hits.push({ start: index + start, end: index + end, kind, rule: 'pattern' });
     return undefined;
   });
 }
@@ -42,14 +52,29 @@ export function endOf(sticky: RegExp, text: string, start: number): number {
   return sticky.test(text) ? sticky.lastIndex : start;
 }
 
-/** The first `limit` characters of a text, with the replacement for every hit that begins in them. */
-export function withoutHits(text: string, hits: Hit[], limit: number, replacement: string): string {
+/**
+ * The first `limit` characters of a text, with the replacement for every hit that begins in them.
+ *
+ * @param taken hears of each part that is replaced
+ */
+export function withoutHits(
+  text: string,
+  hits: Hit[],
+  limit: number,
+  replacement: string,
+  taken?: (hit: Hit) => void,
+): string {
   let clean = '';
   let done = 0;
-  for (const [i, { start, end }] of hits.sort((a, b) => a.start - b.start).entries()) {
+  for (const [i, hit] of hits.sort((a, b) => a.start - b.start || b.end - a.end).entries()) {
+    const { start, end } = hit;
     if (start >= limit) break;
     // What touches the hit before is one with it.
-    if (i === 0 || start > done) clean += text.slice(done, start) + replacement;
+    if (i === 0 || start > done) {
+      clean += text.slice(done, start) + replacement;
+      // What an earlier look took out is no longer news.
+      if (!text.startsWith(replacement, start)) taken?.(hit);
+    }
     done = Math.max(done, end);
   }
   return clean + text.slice(done, Math.max(done, limit));

@@ -71,6 +71,7 @@ const TOLD_LATER = [
 
 /** Finds keys and tokens known by their form, in text that has a long run of letters and digits. */
 export function findIssued(text: string, hits: Hit[]): void {
-  findAll(TOKEN, text, hits);
-  for (const { needs, expression } of TOLD_LATER) if (text.includes(needs)) findAll(expression, text, hits);
+  findAll(TOKEN, text, hits, 'secret');
+  for (const { needs, expression } of TOLD_LATER)
+    if (text.includes(needs)) findAll(expression, text, hits, 'secret');
 }

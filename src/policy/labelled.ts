@@ -3,6 +3,7 @@ import { eachMatch, endOf, type Hit } from './hits.ts';
 
 /** A number that only the words before it tell from any other. */
 interface Labelled {
+  kind: string;
   label: string;
   value: RegExp;
   judge?: (value: string) => boolean;
@@ -23,32 +24,45 @@ const DATE = new RegExp(
 const PHONE = /[+(]?\d(?:[ ()./-]{0,2}\d){6,14}(?!\d)/y;
 
 const LABELLED: readonly Labelled[] = [
-  { label: 'd\\.? ?o\\.? ?b\\.?|date of birth|birth ?date|birthday|born(?: on)?', value: DATE },
-  { label: 'ssn|social security', value: /\d{3}[ -]?\d{2}[ -]?\d{4}(?!\d)/y },
-  { label: 'cvv2?|cvc2?|cid|security code', value: /\d{3,4}(?!\d)/y },
-  { label: 'npi', value: /\d{10}(?!\d)/y, judge: isNpi },
-  { label: 'dea', value: /[A-Z][A-Z9]\d{7}(?!\d)/y, judge: isDea },
   {
+    kind: 'date_of_birth',
+    label: 'd\\.? ?o\\.? ?b\\.?|date of birth|birth ?date|birthday|born(?: on)?',
+    value: DATE,
+  },
+  { kind: 'ssn', label: 'ssn|social security', value: /\d{3}[ -]?\d{2}[ -]?\d{4}(?!\d)/y },
+  { kind: 'card', label: 'cvv2?|cvc2?|cid|security code', value: /\d{3,4}(?!\d)/y },
+  { kind: 'health_id', label: 'npi', value: /\d{10}(?!\d)/y, judge: isNpi },
+  { kind: 'health_id', label: 'dea', value: /[A-Z][A-Z9]\d{7}(?!\d)/y, judge: isDea },
+  {
+    kind: 'health_id',
     label: 'nhs',
     value: /\d{3}[ -]?\d{3}[ -]?\d{4}(?!\d)/y,
     judge: (text) => isNhs(text.replace(/\D/g, '')),
   },
-  { label: 'mbi|medicare', value: /[1-9][A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d-?[A-Z]{2}\d{2}(?!\w)/y },
   {
+    kind: 'health_id',
+    label: 'mbi|medicare',
+    value: /[1-9][A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d-?[A-Z]{2}\d{2}(?!\w)/y,
+  },
+  {
+    kind: 'health_id',
     label: 'mrn|medical record|patient[ _-]?id(?:entifier)?|(?:member|subscriber|beneficiary)[ _-]?id',
     value: /[A-Z]{0,4}-?\d(?:-?\d){4,14}/y,
   },
-  { label: 'passport', value: /[A-Z]{0,2}\d{6,9}(?!\d)/y },
+  { kind: 'passport', label: 'passport', value: /[A-Z]{0,2}\d{6,9}(?!\d)/y },
   {
+    kind: 'bank_account',
     label: '(?:account|acct|routing)[ _.-]{1,2}(?:number|no|num)|routing|sort code|iban',
     value: /\d(?:[ -]?\d){5,18}(?!\d)/y,
   },
   {
+    kind: 'phone',
     label: '(?:tele)?phone|tel|mobile|cell|fax|whatsapp|(?:call|text|ring|reach) (?:me|us|him|her|them|back)',
     value: PHONE,
   },
   // "my password is hunter2": a word with a digit in it, since "the password is wrong" gives nothing away.
   {
+    kind: 'secret',
     label: '(?:pass(?:word|code|phrase)|pin|otp|token|api[ _-]?key|secret)(?= (?:is|was) )',
     value: /["']?(?=[^\s"',;]{4})(?=[^\s"',;]{0,60}\d)[^\s"',;]+["']?/y,
   },
@@ -69,10 +83,11 @@ const BETWEEN =
 export function findLabelled(text: string, hits: Hit[]): void {
   if (!MAY_BE_LABELLED.test(text)) return;
   eachMatch(LABELS, text, (match) => {
-    const { value, judge } = LABELLED[match.findLastIndex((group) => group !== undefined) - 1]!;
+    const { kind, value, judge } = LABELLED[match.findLastIndex((group) => group !== undefined) - 1]!;
     const start = endOf(BETWEEN, text, match.index + match[0].length);
     const end = endOf(value, text, start);
-    if (end > start && (judge === undefined || judge(text.slice(start, end)))) hits.push({ start, end });
+    if (end > start && (judge === undefined || judge(text.slice(start, end))))
+      hits.push({ start, end, kind, rule: 'label' });
     return undefined;
   });
 }

@@ -57,8 +57,8 @@ export class NamedValues {
 
   find(text: string, hits: Hit[]): void {
     const names = this.#names;
-    const hit = (start: number, end: number) => {
-      if (end > start) hits.push({ start, end });
+    const hit = (start: number, end: number, found: NameRule) => {
+      if (end > start) hits.push({ start, end, kind: kindOf(found), rule: 'name' });
       return end;
     };
     eachMatch(ASSIGNMENT, text, ({ 0: sign, index }) => {
@@ -67,20 +67,22 @@ export class NamedValues {
       if (rule.do === 'keep') return undefined;
       const end = valueEnd(text, start);
       const typed = endOf(AFTER_TYPE, text, end);
-      if (typed > end) return hit(start, valueEnd(text, typed));
-      return hit(start, rule.do === 'pseudonym' ? personEnd(rule.kind, text, start, end) : end);
+      if (typed > end) return hit(start, valueEnd(text, typed), rule);
+      return hit(start, rule.do === 'pseudonym' ? personEnd(rule.kind, text, start, end) : end, rule);
     });
     for (const { needs, expression, end = valueEnd } of PAIRS) {
       if (!text.includes(needs)) continue;
       eachMatch(expression, text, ({ 0: said, 1: name, index }) => {
         const start = index + said.length;
-        return names.decide(name!).do === 'keep' ? undefined : hit(start, end(text, start));
+        const rule = names.decide(name!);
+        return rule.do === 'keep' ? undefined : hit(start, end(text, start), rule);
       });
     }
     if (!text.includes('<')) return;
     eachMatch(ELEMENT, text, ({ 0: tag, 1: name, index }) => {
       const start = index + tag.length;
-      return names.decide(name!).do === 'keep' ? undefined : hit(start, elementEnd(text, start, name!));
+      const rule = names.decide(name!);
+      return rule.do === 'keep' ? undefined : hit(start, elementEnd(text, start, name!), rule);
     });
   }
 
@@ -91,6 +93,11 @@ export class NamedValues {
     const words = groupBefore(WORDS, text, end);
     return words === undefined ? KEEP : this.#names.decideInText(words);
   }
+}
+
+/** What a value of this name is. */
+function kindOf(rule: NameRule): string {
+  return rule.do === 'pseudonym' ? rule.kind : 'secret';
 }
 
 function groupBefore(expression: RegExp, text: string, end: number): string | undefined {

@@ -1,6 +1,6 @@
 import { isLuhn, isSsn } from './check-digits.ts';
 import { credentialsIn, PASSWORD_OPTION, passwordIn, USER_OPTION } from './commands.ts';
-import { findAll, type Hit } from './hits.ts';
+import { findAll, type Hit, type Part } from './hits.ts';
 
 /**
  * What gives a secret away in free text, whatever its field is called. Each expression runs in linear time:
@@ -10,8 +10,10 @@ interface Pattern {
   expression: RegExp;
   /** Cheap test before the expression: text without it cannot match. */
   needs: RegExp;
+  /** What a match is taken for; without it, a secret. */
+  kind?: string;
   /** Whether a match is a hit, or which parts of it are; without it, all of it is one. */
-  judge?: (match: string) => boolean | Hit[];
+  judge?: (match: string) => boolean | Part[];
 }
 
 /** With a sign in them by which values are named, too. */
@@ -52,15 +54,16 @@ const UNSIGNED: readonly Pattern[] = [
 
 const OF_DIGITS: readonly Pattern[] = [
   // Social security numbers
-  { needs: /\d-\d/, expression: /(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)/g, judge: isSsn },
+  { needs: /\d-\d/, expression: /(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)/g, judge: isSsn, kind: 'ssn' },
   // Magnetic tracks, of which nothing may be kept (PCI DSS 3.3.1): the first tells the name, too.
-  { needs: /\d\^/, expression: /%?B?\d{12,19}\^[^^\n]{2,26}\^[^?\s]{4,80}\??/g },
-  { needs: /\d=\d/, expression: /(?<![A-Za-z\d]);?\d{12,19}=\d{4,24}\??/g, judge: isTrack },
+  { kind: 'card', needs: /\d\^/, expression: /%?B?\d{12,19}\^[^^\n]{2,26}\^[^?\s]{4,80}\??/g },
+  { needs: /\d=\d/, expression: /(?<![A-Za-z\d]);?\d{12,19}=\d{4,24}\??/g, judge: isTrack, kind: 'card' },
   // Cards, on a magnetic track behind %B. Digits after a decimal point are a fraction.
   {
     needs: /\d{2}/,
     expression: /(?<![A-Za-z\d](?<!%B)|\d\.)\d(?:[ -]?\d){12,}(?![A-Za-z\d])/g,
     judge: cardsIn,
+    kind: 'card',
   },
 ];
 
@@ -75,8 +78,8 @@ export function findPatterns(text: string, hits: Hit[], signed: boolean, digits:
 }
 
 function find(patterns: readonly Pattern[], text: string, hits: Hit[]): void {
-  for (const { expression, needs, judge } of patterns) {
-    if (needs.test(text)) findAll(expression, text, hits, judge);
+  for (const { expression, needs, kind = 'secret', judge } of patterns) {
+    if (needs.test(text)) findAll(expression, text, hits, kind, judge);
   }
 }
 
@@ -95,9 +98,9 @@ const CARD_GROUPS = /^(\d{13,19}|\d{4}([ -]\d{4}){3}([ -]\d{3})?|\d{4}[ -]\d{6}[
 const MAX_CARD_GROUPS = 5;
 
 /** Other numbers may stand before and after a card's, its expiry for one. */
-function cardsIn(text: string): boolean | Hit[] {
+function cardsIn(text: string): boolean | Part[] {
   if (isCard(text)) return true;
-  const cards: Hit[] = [];
+  const cards: Part[] = [];
   const groups = [...text.matchAll(/\d+/g)].map(({ 0: digits, index }) => ({
     start: index,
     end: index + digits.length,

@@ -17,7 +17,7 @@ export function findEmails(text: string, hits: Hit[]): void {
   eachMatch(EMAIL, text, ({ 0: match, 1: local, 2: domain, index }) => {
     // git@github.com:… is how a repository is named; icon@2x.png and x@1.2.beta are files and versions.
     if (local === 'git' || /^\d+(?:x?\.[a-z]+$|\.\d)/.test(domain!) || isHost(text, index)) return undefined;
-    hits.push({ start: index - local!.length, end: index + match.length });
+    hits.push({ start: index - local!.length, end: index + match.length, kind: 'email', rule: 'pattern' });
     return undefined;
   });
 }
@@ -38,9 +38,10 @@ export function isEmail(text: string): boolean {
 
 /** Finds telephone numbers, bank accounts and Medicare's numbers in text with digits. */
 export function findNumbers(text: string, hits: Hit[]): void {
-  for (const { needs, expression } of PHONES) if (needs.test(text)) findAll(expression, text, hits, isPhone);
+  for (const { needs, expression } of PHONES)
+    if (needs.test(text)) findAll(expression, text, hits, 'phone', isPhone);
   if (/[A-Z]{2}\d/.test(text)) findIbans(text, hits);
-  if (/\d-[A-Z]/.test(text)) findAll(MBI, text, hits);
+  if (/\d-[A-Z]/.test(text)) findAll(MBI, text, hits, 'health_id');
 }
 
 const PHONES = [
@@ -88,7 +89,8 @@ function findIbans(text: string, hits: Hit[]): void {
       if (/[A-Z0-9]/.test(sign)) signs += sign;
       else if (!/[ -]/.test(sign) || /[ -]/.test(text.charAt(end + 1))) return undefined;
     }
-    if (!/[A-Za-z0-9]/.test(text.charAt(end)) && isIban(signs)) hits.push({ start: index, end });
+    if (!/[A-Za-z0-9]/.test(text.charAt(end)) && isIban(signs))
+      hits.push({ start: index, end, kind: 'bank_account', rule: 'pattern' });
     return undefined;
   });
 }

@@ -1,8 +1,10 @@
 import { namesPassword } from './commands.ts';
 import type { PolicyDocument } from './document.ts';
+import type { Hit } from './hits.ts';
 import type { Keyring } from './keyring.ts';
 import { KEEP, type NameRule, NameRules, plainName, REDACT } from './names.ts';
 import { isEmail } from './people.ts';
+import { type Redactions, type Rule, step } from './redactions.ts';
 import { remembered } from './remembered.ts';
 import { beginning, REDACTED, Scanner } from './scanner.ts';
 
@@ -28,6 +30,9 @@ export interface RedactionContext {
   tenant: string;
   /** Names that are pseudonyms here only, by normalised name. */
   pseudonyms?: { [name: string]: string };
+  /** Is told what was taken out, and where: under this place in the record. */
+  redactions?: Redactions;
+  at?: string;
 }
 
 /**
@@ -56,8 +61,8 @@ export class Redactor {
   }
 
   /** Free text, and JSON that was cut: `name: value` with a listed name, and patterns. Read before it is cut. */
-  scan(text: string, limit = MAX_TEXT): string {
-    return this.#scanner.scan(text, limit);
+  scan(text: string, limit = MAX_TEXT, taken?: (hit: Hit) => void): string {
+    return this.#scanner.scan(text, limit, taken);
   }
 
   /** Whether an id gives nothing away but who it is: an e-mail address is what users sign in with. */
@@ -84,6 +89,9 @@ export class Redactor {
 class Walk {
   truncated = false;
   #nodes = 0;
+  /** The steps to what is looked at; what lies in JSON in a text has its text's place. */
+  readonly #path: string[] = [];
+  #texts = 0;
   readonly #redactor: Redactor;
   readonly #context: RedactionContext;
   /** Kinds of pseudonyms by plain name, where the tool has some of its own. */
@@ -124,7 +132,7 @@ class Walk {
   }
 
   #ruled(rule: NameRule, value: unknown, depth: number, nested: number, field: string): unknown {
-    if (rule.do === 'redact') return REDACTED;
+    if (rule.do === 'redact') return this.#redacted('secret', 'name');
     if (rule.do === 'pseudonym') return this.#pseudonyms(rule.kind, value, depth);
     return this.value(value, depth, nested, field);
   }
@@ -170,7 +178,8 @@ class Walk {
       if (!Number.isFinite(value)) return String(value);
       // A card number may come as a number.
       const text = String(value);
-      return text.length >= 13 && this.#redactor.scan(text) !== text ? REDACTED : value;
+      const isCard = text.length >= 13 && this.#redactor.scan(text) !== text;
+      return isCard ? this.#redacted('card', 'pattern') : value;
     }
     if (typeof value === 'bigint') return this.#scanned(value.toString());
     return typeof value === 'boolean' ? value : null;
@@ -183,7 +192,9 @@ class Walk {
         this.truncated = true;
         break;
       }
+      if (this.#texts === 0) this.#path.push(String(i));
       kept.push(each(value, i));
+      if (this.#texts === 0) this.#path.pop();
     }
     return kept;
   }
@@ -202,7 +213,10 @@ class Walk {
       }
       const shown =
         kind === undefined ? this.#redactor.shown(key) : this.#redactor.key(key, this.#context, kind);
+      if (this.#texts === 0) this.#path.push(shown);
+      if (shown !== key && kind === undefined && shown.includes(REDACTED)) this.#took('key', 'pattern');
       kept[shown] = each(key, (object as Record<string, unknown>)[key]);
+      if (this.#texts === 0) this.#path.pop();
     }
     return kept;
   }
@@ -225,15 +239,31 @@ class Walk {
     if (nested < MAX_NESTED_JSON && JSON_START.test(text)) {
       const parsed = parse(text);
       // Written anew even where nothing was taken out: a key that stood twice hid its first value from us.
-      if (parsed !== undefined)
-        return this.#limited(JSON.stringify(this.value(parsed, depth + 1, nested + 1, field)));
+      if (parsed !== undefined) {
+        this.#texts += 1;
+        const clean = JSON.stringify(this.value(parsed, depth + 1, nested + 1, field));
+        this.#texts -= 1;
+        return this.#limited(clean);
+      }
     }
     return this.#scanned(text);
   }
 
   #scanned(text: string): string {
-    const clean = this.#redactor.scan(text, MAX_TEXT + 1);
+    const clean = this.#redactor.scan(text, MAX_TEXT + 1, this.#taken);
     return text.length > MAX_TEXT ? this.#cut(`${beginning(clean, MAX_TEXT)}…`) : this.#limited(clean);
+  }
+
+  #redacted(kind: string, rule: Rule): string {
+    this.#took(kind, rule);
+    return REDACTED;
+  }
+
+  readonly #taken = ({ kind, rule }: Hit) => this.#took(kind, rule);
+
+  #took(kind: string, rule: Rule): void {
+    const { redactions, at = '' } = this.#context;
+    redactions?.add([at, ...this.#path.map(step)].join('/'), kind, rule);
   }
 
   #limited(text: string): string {

@@ -30,23 +30,27 @@ export class Scanner {
     this.#named = new NamedValues(names);
   }
 
-  /** At most `limit` characters of what is left of a text. Of the rest, nothing is kept. */
-  scan(text: string, limit: number): string {
+  /**
+   * At most `limit` characters of what is left of a text. Of the rest, nothing is kept.
+   *
+   * @param taken hears of each part that is taken out
+   */
+  scan(text: string, limit: number, taken?: (hit: Hit) => void): string {
     if (SHORT_WORD.test(text)) return beginning(text, limit);
-    let clean = this.#pass(text.length > limit ? text.slice(0, limit + READ_BEYOND) : text, limit);
+    let clean = this.#pass(text.length > limit ? text.slice(0, limit + READ_BEYOND) : text, limit, taken);
     if (clean === undefined) return beginning(text, limit);
     // What is gone no longer hides what stood beside it.
     for (let passes = 1; passes < MAX_PASSES; passes++) {
-      const again = this.#pass(clean, clean.length);
+      const again = this.#pass(clean, clean.length, taken);
       if (again === undefined || again === clean) break;
       clean = again;
     }
     return beginning(clean, limit);
   }
 
-  #pass(text: string, limit: number): string | undefined {
+  #pass(text: string, limit: number, taken?: (hit: Hit) => void): string | undefined {
     const hits = this.#find(text, MAX_ESCAPES, MAX_BASE64);
-    return hits.length === 0 ? undefined : withoutHits(text, hits, limit, REDACTED);
+    return hits.length === 0 ? undefined : withoutHits(text, hits, limit, REDACTED, taken);
   }
 
   /** In the text as it is matched, and in what it says when its escapes are read. */

@@ -1,4 +1,5 @@
 import { REDACTED, type RedactionContext, type Redactor } from './redact.ts';
+import { Redactions, step } from './redactions.ts';
 
 /** Over this many characters a result's size is told, and that it was cut. */
 const SIZE_LIMIT = 1_000;
@@ -53,10 +54,15 @@ function keyFields(
     if (!KEPT.has(key) && !IDENTIFIER.test(key)) continue;
     const value = scalar(object[key]);
     if (value === undefined) continue;
+    const shown = redactor.key(key, context);
+    const redactions = new Redactions();
     // Redacted with its name, so that an identifier which is a person's is a pseudonym here too.
-    const redacted = redactor.redact({ [key]: value }, context).value;
+    const redacted = redactor.redact({ [key]: value }, { ...context, redactions }).value;
+    // Its place is told by the name it is kept under.
+    for (const { kind, rule, count } of redactions.said()?.redactions ?? [])
+      context.redactions?.add(`${context.at ?? ''}/${step(shown)}`, kind, rule, count);
     const [clean] = Object.values(redacted as Record<string, unknown>);
-    kept[redactor.key(key, context)] =
+    kept[shown] =
       typeof clean === 'string' && clean !== REDACTED && clean.length > MAX_TEXT
         ? `${clean.slice(0, MAX_TEXT)}…`
         : clean;

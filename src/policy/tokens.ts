@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { eachMatch, type Hit } from './hits.ts';
+import { eachMatch, type Hit, type Part } from './hits.ts';
 import { findIssued } from './issued.ts';
 import { isInRun, LONG_RUN_LENGTH } from './traits.ts';
 
@@ -13,11 +13,11 @@ export function findTokens(text: string, hits: Hit[], hasSecret?: (decoded: stri
     const run = text.slice(start, end);
     // Base64 of text has capitals: identifiers and hexadecimal digests have none, and need no decoding.
     if (!/[A-Z]/.test(run)) continue;
-    if (holds(run, hasSecret)) hits.push({ start, end });
+    if (holds(run, hasSecret)) hits.push(encoded(start, end));
     // The signs of base64 are those of paths, too.
     else if (/[/_-]/.test(run))
       eachMatch(/[^/_-]{15,}/g, run, ({ 0: part, index }) => {
-        if (holds(part, hasSecret)) hits.push({ start: start + index, end: start + index + part.length });
+        if (holds(part, hasSecret)) hits.push(encoded(start + index, start + index + part.length));
         return undefined;
       });
   }
@@ -31,9 +31,13 @@ const LINES = /(?<![\w+/-])[\w+/-]{40,}={0,2}(?:\r?\n[ \t]{0,32}[\w+/-]+={0,2})+
 /** What lies across the end of a line is only seen when the lines are one. */
 function findWrapped(text: string, hits: Hit[], hasSecret: (decoded: string) => boolean): void {
   eachMatch(LINES, text, ({ 0: lines, index }) => {
-    if (holds(lines.replace(/\s+/g, ''), hasSecret)) hits.push({ start: index, end: index + lines.length });
+    if (holds(lines.replace(/\s+/g, ''), hasSecret)) hits.push(encoded(index, index + lines.length));
     return undefined;
   });
+}
+
+function encoded(start: number, end: number): Hit {
+  return { start, end, kind: 'secret', rule: 'base64' };
 }
 
 /** No text begins with a control character, or within a character of several bytes. */
@@ -59,8 +63,8 @@ function wholeCharacters(bytes: Uint8Array): number {
 }
 
 /** With the padding of base64. Every long run holds one of the positions looked at, most of a text none. */
-function longRuns(text: string): Hit[] {
-  const runs: Hit[] = [];
+function longRuns(text: string): Part[] {
+  const runs: Part[] = [];
   for (let i = LONG_RUN_LENGTH - 1; i < text.length; i += LONG_RUN_LENGTH) {
     if (!isInRun(text, i)) continue;
     let start = i;

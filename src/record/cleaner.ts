@@ -2,6 +2,7 @@ import type { Ending } from '../genai/outcome.ts';
 import { present } from '../genai/values.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { RedactionContext } from '../policy/redact.ts';
+import type { Redactions } from '../policy/redactions.ts';
 import { canonicalJson } from './canonical.ts';
 import type { AuditRecord, ContentDigest } from './record.ts';
 
@@ -47,8 +48,9 @@ export class Cleaner {
     return this.policy.redactor.key(name, this.#context);
   }
 
-  text(text: string): string {
-    return this.policy.redactor.text(text, this.#context);
+  text(text: string, redactions?: Redactions, at?: string): string {
+    const told = redactions === undefined || at === undefined ? {} : { redactions, at };
+    return this.policy.redactor.text(text, { ...this.#context, ...told });
   }
 
   digest(kind: string, text: string): string {
@@ -69,8 +71,12 @@ export class Cleaner {
     return id === undefined ? undefined : this.policy.keyring.pseudonym(this.tenant, 'subject', id);
   }
 
-  outcome({ status, errorType, errorMessage }: Ending): NonNullable<AuditRecord['outcome']> {
-    const message = errorMessage === undefined ? undefined : this.text(errorMessage);
+  outcome(
+    { status, errorType, errorMessage }: Ending,
+    redactions?: Redactions,
+  ): NonNullable<AuditRecord['outcome']> {
+    const message =
+      errorMessage === undefined ? undefined : this.text(errorMessage, redactions, '/outcome/error_message');
     return present({
       error_message:
         message !== undefined && message.length > MAX_ERROR_LENGTH

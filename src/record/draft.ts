@@ -1,4 +1,5 @@
 import { present } from '../genai/values.ts';
+import { type RedactionsSaid, together } from '../policy/redactions.ts';
 import type { Attribution, Facts } from './facts.ts';
 import { DEFAULT_TENANT } from './facts-of.ts';
 import type { Action, AuditRecord, RecordDraft } from './record.ts';
@@ -82,12 +83,20 @@ export class Drafts {
     if (unattributed) this.unattributed += 1;
     const details: NonNullable<RecordDraft['details']> = {};
     for (const key in said.details) if (said.details[key] !== undefined) details[key] = said.details[key];
+    this.#redactedOutcome(said, details);
     if (this.#facts.incomplete) details.incomplete = true;
     if (this.#who.triggerSaid !== undefined) details.trigger = this.#who.triggerSaid;
     if (this.#clockIsWrong(said.occurred_at)) details.clock_suspect = true;
     if (unattributed) details.unattributed = true;
     for (const _ in details) return details;
     return undefined;
+  }
+
+  /** Of a reported result, the outcome is not the span's, and its redactions are told already. */
+  #redactedOutcome(said: Said, details: NonNullable<RecordDraft['details']>): void {
+    const { redactions } = this.#facts;
+    if (redactions === undefined || said.outcome === undefined || said.tool?.evidence === 'reported') return;
+    Object.assign(details, together(details as RedactionsSaid, redactions));
   }
 
   #clockIsWrong(occurredAt: string): boolean {

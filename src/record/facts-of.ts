@@ -3,6 +3,7 @@ import { isCutJson } from '../genai/cut-json.ts';
 import { endingOf } from '../genai/outcome.ts';
 import { present, toJson } from '../genai/values.ts';
 import type { Policy } from '../policy/policy.ts';
+import { Redactions } from '../policy/redactions.ts';
 import { type Attributes, type Span, stringAttribute } from '../span.ts';
 import { attributionOf } from './attribution.ts';
 import { Cleaner } from './cleaner.ts';
@@ -23,7 +24,8 @@ export function factsOf(span: Span, activity: Activity, policy: Policy, phase: F
   const tenant = tenantOf(activity, policy);
   const clean = new Cleaner(policy, tenant);
   const ended = phase === 'end' ? durationOf(span) : {};
-  const outcome = { ...ended, ...clean.outcome(endingOf(span, activity)) };
+  const redactions = new Redactions();
+  const outcome = { ...ended, ...clean.outcome(endingOf(span, activity), redactions) };
   return present<Facts>({
     kind: activity.kind,
     phase,
@@ -40,6 +42,7 @@ export function factsOf(span: Span, activity: Activity, policy: Policy, phase: F
     endedAt: fromNanoseconds(span.endTimeUnixNano === 0n ? span.startTimeUnixNano : span.endTimeUnixNano),
     attribution: attributionOf(activity, clean),
     outcome,
+    redactions: redactions.said(),
     tool: activity.kind === 'tool' ? toolFacts(activity, 'executed', outcome, clean) : undefined,
     model: activity.kind === 'model' ? modelFacts(activity, clean) : undefined,
     modelNames: activity.kind === 'agent' ? modelNames(activity, clean) : undefined,

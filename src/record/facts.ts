@@ -1,5 +1,6 @@
 import type { ActivityKind } from '../genai/activity.ts';
 import type { Classification } from '../policy/classification.ts';
+import type { RedactionsSaid } from '../policy/redactions.ts';
 import type { ActorType, AuditRecord, ContentDigest, RecordedTool, Trigger } from './record.ts';
 
 /**
@@ -19,6 +20,8 @@ export interface Facts {
   endedAt: string;
   attribution: Attribution;
   outcome: NonNullable<AuditRecord['outcome']>;
+  /** What was taken out of the outcome. */
+  redactions?: RedactionsSaid;
   tool?: ToolFacts;
   model?: ModelFacts;
   /** Of an agent's invocation, the model it was to use. */
@@ -55,6 +58,8 @@ export interface ToolFacts {
   fields?: string[];
   outcome: NonNullable<AuditRecord['outcome']>;
   truncated: boolean;
+  /** What was taken out of arguments and result; of a reported result, out of its outcome too. */
+  redactions?: RedactionsSaid;
   /** Of a reported result without its call's name or id: which prompt's answer asked for it, and as which of its calls. */
   answers?: { prompt: string; position: number };
 }

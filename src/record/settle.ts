@@ -114,6 +114,7 @@ class Settlement {
         incomplete: tool.truncated ? true : undefined,
         position: tool.answers?.position,
         purpose_missing: tool.purposeRequired && this.#who.purpose === undefined ? true : undefined,
+        ...tool.redactions,
         tags: tool.tags.length > 0 ? tool.tags : undefined,
         unclassified: tool.unclassified ? true : undefined,
       },

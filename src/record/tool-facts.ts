@@ -2,6 +2,7 @@ import type { Activity } from '../genai/activity.ts';
 import type { Answer } from '../genai/messages.ts';
 import { endingOfResult } from '../genai/outcome.ts';
 import { present } from '../genai/values.ts';
+import { Redactions } from '../policy/redactions.ts';
 import { summariseResult } from '../policy/summary.ts';
 import type { Cleaner } from './cleaner.ts';
 import type { ToolFacts } from './facts.ts';
@@ -21,17 +22,22 @@ export function toolFacts(
   evidence: RecordedTool['evidence'],
   outcome: ToolFacts['outcome'],
   clean: Cleaner,
+  redactions = new Redactions(),
 ): ToolFacts {
   const { registry, redactor } = clean.policy;
   const { toolArguments, toolResult } = call;
   const name = clean.said(call.toolName) ?? UNKNOWN_TOOL;
   const known = registry.tool(name, { arguments: toolArguments, result: toolResult });
   const context = { tenant: clean.tenant, pseudonyms: known.pseudonyms };
-  const args = toolArguments === undefined ? undefined : redactor.redact(toolArguments, context);
-  const result = toolResult === undefined ? {} : summariseResult(toolResult, redactor, context);
+  const unnamed = isUnnamed(toolArguments);
+  // What is not kept at all needs no word about what of it was taken out.
+  const argsContext = unnamed ? context : { ...context, at: '/tool/arguments', redactions };
+  const args = toolArguments === undefined ? undefined : redactor.redact(toolArguments, argsContext);
+  const resultContext = { ...context, at: '/tool/result', redactions };
+  const result = toolResult === undefined ? {} : summariseResult(toolResult, redactor, resultContext);
   return present<ToolFacts>({
     recorded: present<RecordedTool>({
-      arguments: isUnnamed(toolArguments) ? undefined : args?.value,
+      arguments: unnamed ? undefined : args?.value,
       call_id: clean.id(callId(call)),
       evidence,
       name,
@@ -55,6 +61,7 @@ export function toolFacts(
       known.resource && fieldNames(known.resource.action === 'read' ? toolResult : toolArguments, clean),
     outcome,
     truncated: args?.truncated ?? false,
+    redactions: redactions.said(),
   });
 }
 
@@ -72,7 +79,8 @@ export function reportedTool(answer: Answer, asking: () => string, clean: Cleane
     toolArguments: call?.arguments,
     toolResult: answer.result,
   });
-  const facts = toolFacts(reported, 'reported', clean.outcome(ending), clean);
+  const redactions = new Redactions();
+  const facts = toolFacts(reported, 'reported', clean.outcome(ending, redactions), clean, redactions);
   if (reported.toolName === undefined || callId(reported) === undefined)
     facts.answers = { prompt: asking(), position };
   return facts;

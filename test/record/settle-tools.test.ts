@@ -25,6 +25,26 @@ describe('a tool execution', () => {
     ]);
   });
 
+  it('tells what was taken out of it, by place, and never what', () => {
+    const args = { to: 'jane@example.org', password: 'hunter2', ssn: '123-45-6789' };
+    const said = { call: 't1', args, result: { id: '4111 1111 1111 1111' } };
+    const [invoked] = new Settled().take(toolSpan('run', said));
+    expect(invoked?.details?.redactions).toEqual([
+      { count: 1, kind: 'email', pointer: '/tool/arguments/to', rule: 'pattern' },
+      { count: 1, kind: 'secret', pointer: '/tool/arguments/password', rule: 'name' },
+      { count: 1, kind: 'card', pointer: '/tool/result/id', rule: 'pattern' },
+    ]);
+    const failed = toolSpan('run', { args: { pin: 1 } }, {}, { error: 'token=hunter2 refused' });
+    const [refused] = new Settled().take(failed);
+    expect(refused?.details?.redactions).toEqual([
+      { count: 1, kind: 'secret', pointer: '/tool/arguments/pin', rule: 'name' },
+      { count: 1, kind: 'secret', pointer: '/outcome/error_message', rule: 'name' },
+    ]);
+    expect(JSON.stringify([invoked, refused])).not.toMatch(/hunter2|jane|4111/);
+    const [clean] = new Settled().take(toolSpan('run', { call: 't1', args: { ssn: '1' } }));
+    expect(clean?.details).not.toHaveProperty('redactions');
+  });
+
   it('accesses one resource per id, with its outcome and never with its intent', () => {
     const settled = new Settled();
     const tool = toolSpan('get_patient', { call: 't1', args: { patient_ids: ['P-1', 'P-2', 'P-1'] } });
