@@ -26,11 +26,11 @@ const PHONE = /[+(]?\d(?:[ ()./-]{0,2}\d){6,14}(?!\d)/y;
 const LABELLED: readonly Labelled[] = [
   {
     kind: 'date_of_birth',
-    label: 'd\\.? ?o\\.? ?b\\.?|date of birth|birth ?date|birthday|born(?: on)?',
+    label: 'd\\.? ?o\\.? ?b\\.?|date of birth|birth ?date|birthday|born(?: on)?|geburtsdatum|geboren(?: am)?',
     value: DATE,
   },
   { kind: 'ssn', label: 'ssn|social security', value: /\d{3}[ -]?\d{2}[ -]?\d{4}(?!\d)/y },
-  { kind: 'card', label: 'cvv2?|cvc2?|cid|security code', value: /\d{3,4}(?!\d)/y },
+  { kind: 'card', label: 'cvv2?|cvc2?|security code', value: /\d{3,4}(?!\d)/y },
   { kind: 'health_id', label: 'npi', value: /\d{10}(?!\d)/y, judge: isNpi },
   { kind: 'health_id', label: 'dea', value: /[A-Z][A-Z9]\d{7}(?!\d)/y, judge: isDea },
   {
@@ -49,22 +49,38 @@ const LABELLED: readonly Labelled[] = [
     label: 'mrn|medical record|patient[ _-]?id(?:entifier)?|(?:member|subscriber|beneficiary)[ _-]?id',
     value: /[A-Z]{0,4}-?\d(?:-?\d){4,14}/y,
   },
-  { kind: 'passport', label: 'passport', value: /[A-Z]{0,2}\d{6,9}(?!\d)/y },
+  { kind: 'passport', label: 'passport|driver.{0,2}s licen[cs]e', value: /[A-Z]{0,2}\d{6,9}(?!\d)/y },
   {
     kind: 'bank_account',
-    label: '(?:account|acct|routing)[ _.-]{1,2}(?:number|no|num)|routing|sort code|iban',
+    label: '(?:account|acct|routing)[ _.-]{1,2}(?:number|no|num)|routing|sort code',
     value: /\d(?:[ -]?\d){5,18}(?!\d)/y,
   },
   {
     kind: 'phone',
-    label: '(?:tele)?phone|tel|mobile|cell|fax|whatsapp|(?:call|text|ring|reach) (?:me|us|him|her|them|back)',
+    label:
+      '(?:tele)?phone|tel|ph|mobile|cell|fax|whatsapp|(?:call|text|ring|reach) (?:me|us|him|her|them|back)',
     value: PHONE,
   },
-  // "my password is hunter2": a word with a digit in it, since "the password is wrong" gives nothing away.
+  // "my password is hunter2": a word with a digit in it, or in quotes: "the password is wrong" gives nothing away.
   {
     kind: 'secret',
     label: '(?:pass(?:word|code|phrase)|pin|otp|token|api[ _-]?key|secret)(?= (?:is|was) )',
-    value: /["']?(?=[^\s"',;]{4})(?=[^\s"',;]{0,60}\d)[^\s"',;]+["']?/y,
+    value: /(?<=["'])[^"'\n]{3,64}(?=["'])|["']?(?=[^\s"',;]{4})(?=[^\s"',;]{0,60}\d)[^\s"',;]+["']?/y,
+  },
+  {
+    kind: 'bank_account',
+    label: 'iban',
+    value: /[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z\d]{4}){2,7}(?:[ -]?[A-Za-z\d]{1,3})?(?![A-Za-z\d])/y,
+  },
+  {
+    kind: 'secret',
+    label: 'otp|pin|(?:verification|one.time|login|sms|2fa|mfa) code|passcode',
+    value: /\d{4,8}(?!\d)/y,
+  },
+  {
+    kind: 'secret',
+    label: 'token|api[ _-]?key|secret key|password|passwd',
+    value: /(?=\S{0,64}\d)(?=\S{0,64}[A-Za-z])[\w.~+/=-]{20,}/y,
   },
 ];
 
@@ -75,9 +91,9 @@ const LABELS = new RegExp(
 );
 /** How labels begin: found at the edges of words in a third of the time. */
 const MAY_BE_LABELLED =
-  /\b(?:d\.? ?o\.? ?b|birth|born|ssn|social s|security c|cv[cv]|cid|npi|dea|nhs|mbi|medica|mrn|patient|member|subscr|benefic|passp|account|acct|routing|sort c|iban|phone|tele?|mobile|cell|fax|whatsapp|call|text|ring|reach|pass|pin|otp|token|api|secret|date of)/i;
+  /\b(?:d\.? ?o\.? ?b|birth|born|ssn|social s|security c|cv[cv]|npi|dea|nhs|mbi|medica|mrn|patient|member|subscr|benefic|passp|account|acct|routing|sort c|iban|tele?|mobile|cell|fax|whatsapp|call|text|ring|reach|pass|pin|otp|token|api|secret|date of|ph|geb|driver|verif|one.time|login|sms|[2m]fa)/i;
 const BETWEEN =
-  /["'\]]?[ \t]{0,3}(?:(?:no|nr|num|number|#|is|was|on|at)\b[.:]?[ \t]{0,3})?(?:(?:is|was)\b)?[ \t]{0,3}[:=#.]?[ \t]{0,3}["']?/iy;
+  /["'\])]{0,2}[ \t]{0,3}(?:(?:no|nr|num|number|#|is|was|on|at)\b[.:]?[ \t]{0,3})?(?:(?:is|was)\b)?[ \t]{0,3}[:=#.-]?[ \t]{0,3}["']?/iy;
 
 /** Finds numbers behind words for what they are: `DOB 1984-02-29`, `NPI 1234567893`, `passport no. X1234567`. */
 export function findLabelled(text: string, hits: Hit[]): void {

@@ -47,7 +47,7 @@ const UNSIGNED: readonly Pattern[] = [
   // Authorization headers
   {
     needs: /[Bb](?:[Ee][Aa][Rr]|[Aa][Ss][Ii])/,
-    expression: /(?<![A-Za-z])(?:bearer|basic)\s+[\w.~+/=-]{8,}/gi,
+    expression: /(?<![A-Za-z])(?:bearer|basic)[\s:]+[\w.~+/=-]{8,}/gi,
     judge: isAuthorization,
   },
 ];
@@ -58,6 +58,12 @@ const OF_DIGITS: readonly Pattern[] = [
   // Magnetic tracks, of which nothing may be kept (PCI DSS 3.3.1): the first tells the name, too.
   { kind: 'card', needs: /\d\^/, expression: /%?B?\d{12,19}\^[^^\n]{2,26}\^[^?\s]{4,80}\??/g },
   { needs: /\d=\d/, expression: /(?<![A-Za-z\d]);?\d{12,19}=\d{4,24}\??/g, judge: isTrack, kind: 'card' },
+  {
+    kind: 'card',
+    needs: /\d{4}\.\d{4}\./,
+    expression: /(?<![\w.])\d{4}(?:\.\d{4}){3}(?![\w.])/g,
+    judge: isCard,
+  },
   // Cards, on a magnetic track behind %B. Digits after a decimal point are a fraction.
   {
     needs: /\d{2}/,
@@ -85,7 +91,7 @@ function find(patterns: readonly Pattern[], text: string, hits: Hit[]): void {
 
 /** Basic credentials are base64 of `user:password` (RFC 7617): a `basic metabolic panel` is not. */
 function isAuthorization(text: string): boolean {
-  const [scheme, credentials] = text.split(/\s+/) as [string, string];
+  const [scheme, credentials] = text.split(/[\s:]+/) as [string, string];
   return scheme.toLowerCase() === 'bearer' || Buffer.from(credentials, 'base64').includes(':');
 }
 

@@ -53,6 +53,8 @@ const PHONES = [
     expression:
       /(?<![\w+./-])(?:1[ .-])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[.-])[2-9]\d{2}[ .-]\d{4}(?![\w-]|\.\d)/g,
   },
+  // 0044 20 7946 0958
+  { needs: /\b00[1-9]/, expression: /(?<![\w+./-])00[1-9]\d{0,2} \d(?:[ -]?\d){6,12}(?![\w-])/g },
   // (020) 7946 0958, 07700 900123, 06 12 34 56 78
   {
     needs: /\b0\d{1,5}(?:\) ?| )\d{2}/,
@@ -63,7 +65,7 @@ const PHONES = [
 
 function isPhone(text: string): boolean {
   const digits = text.replace(/\D/g, '').length;
-  return text.startsWith('+') || (digits >= 10 && digits <= 11);
+  return /^(?:\+|00)/.test(text) || (digits >= 10 && digits <= 11);
 }
 
 /** How long a country's account numbers are, by its code (SWIFT's registry of IBANs). */

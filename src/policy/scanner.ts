@@ -16,6 +16,8 @@ const READ_BEYOND = 1_024;
 const MAX_PASSES = 4;
 /** Too short for any pattern, and without what stands between a name and its value. */
 const SHORT_WORD = /^\w[\w.,/-]{0,9}$/;
+/** `the password is "…"` */
+const SAID_IN_QUOTES = /\b(?:is|was) ["']/;
 /** What stands between names and their values. */
 const SIGNS = /[:=<]|--|(?:^|\s)-[A-Za-z]|\[\s{0,4}["']|["'],/;
 /** So many layers of escapes, and so many of base64, are taken off. */
@@ -63,10 +65,8 @@ export class Scanner {
     if (signed) this.#named.find(folded, hits);
     findPatterns(folded, hits, signed, (traits & DIGIT) !== 0);
     if (traits & AT) findEmails(folded, hits);
-    if (traits & DIGIT) {
-      findNumbers(folded, hits);
-      findLabelled(folded, hits);
-    }
+    if (traits & DIGIT) findNumbers(folded, hits);
+    if (traits & DIGIT || (traits & SIGN && SAID_IN_QUOTES.test(folded))) findLabelled(folded, hits);
     if (traits & LONG_RUN) {
       const hasSecret = (decoded: string) => this.#find(decoded, escapes, base64 - 1).length > 0;
       findTokens(folded, hits, base64 > 0 ? hasSecret : undefined);

@@ -95,6 +95,10 @@ const CARRIED: readonly Kind[] = [
     base64('hunter2 xyz'),
     'hunter2',
   ),
+  kind('in words, quoted', 'the password is "correct horse" now', 'correct', 'horse'),
+  kind('token, apart', `token ${filler(32)} was used`, filler(32)),
+  kind('bearer, named', `bearer: ${filler(32)}`, filler(32)),
+  kind('session', `PHPSESSID=${filler(26).toLowerCase()}`, filler(26).toLowerCase()),
   kind('in words', 'my password is hunter2xyz, thanks', 'hunter2xyz'),
 ];
 
@@ -134,6 +138,16 @@ const PEOPLE: readonly Kind[] = [
   kind('Arabic digits', '١٢٣-٤٥-٦٧٨٩', '123-45-6789', '٦٧٨٩'),
   kind('account', 'account number: 000123456789', '000123456789'),
   kind('routing', 'routing number 021000021', '021000021'),
+  kind('birthday, twice named', 'Date of Birth (DOB): 02/29/1984', '02/29/1984'),
+  kind('birthday, in German', 'geboren am 29.02.1984', '29.02.1984'),
+  kind('card with dots', '4111.1111.1111.1111'),
+  kind('IBAN in small letters', 'iban: de89 3704 0044 0532 0130 00', '0532 0130'),
+  kind('driver', "driver's license D1234567", 'D1234567'),
+  kind('MRN, hyphen', 'MRN-00123456', '00123456'),
+  kind('one-time code', 'verification code: 123456', '123456'),
+  kind('PIN', 'card PIN 1234', '1234'),
+  kind('phone, abroad', '0044 20 7946 0958', '7946 0958'),
+  kind('phone, short', 'ph: 415 555 2671', '555 2671'),
   kind('dashes of another kind', '123–45–6789'),
 ];
 
