@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { benchIngest } from './ingest.ts';
-import { benchStages } from './stages.ts';
 import { benchRedact } from './redact.ts';
+import { benchStages } from './stages.ts';
 import { benchUnderstand } from './understand.ts';
 import { benchVerify } from './verify.ts';
 
