@@ -137,6 +137,8 @@ export class Writer {
   #chainId: string | undefined;
   /** What could not be recorded since the last record. */
   #gap: Gap | undefined;
+  /** The policy since the last turn. */
+  #turned: Policy | undefined;
 
   constructor(options: WriterOptions) {
     this.journal = options.journal;
@@ -248,6 +250,24 @@ export class Writer {
     }
   }
 
+  /**
+   * Goes on under another policy: ends the chain, whose successor tells of the change. What was understood under
+   * the one before must be appended already. Durable when it returns.
+   *
+   * @throws SpanledgerError `journal_broken`
+   */
+  async turn(policy: Policy): Promise<void> {
+    this.#tellGap();
+    this.#endChain();
+    this.#turned = policy;
+    await this.journal.flush();
+  }
+
+  /** Not before it is needed: what only ships is sealed already, and may have no key. */
+  get #policy(): Policy {
+    return this.#turned ?? this.#options.policy;
+  }
+
   #tellGap(): void {
     if (this.#gap !== undefined) this.commit([]);
   }
@@ -322,7 +342,7 @@ export class Writer {
       const found = {
         what: 'quarantine',
         reason: 'not_recorded',
-        detail: detailOf(textOf(error), this.#options.policy),
+        detail: detailOf(textOf(error), this.#policy),
         digest,
         size: 0,
         span: trace,
@@ -346,7 +366,7 @@ export class Writer {
       get: (each) => transaction.get(each) ?? (isSpanKey(each) ? lineage.get(each) : undefined),
       set: (each, value) => transaction.set(each, value),
     };
-    const { records, unattributed } = settle(facts, memory, now, this.#options.policy.registry);
+    const { records, unattributed } = settle(facts, memory, now, this.#policy.registry);
     let first = taken?.record;
     // Content may come in several requests; a span comes in one.
     const conflict = taken !== undefined && facts.phase !== 'content';
@@ -384,8 +404,9 @@ export class Writer {
   #append(transaction: Transaction, draft: RecordDraft, now: number): string {
     if (transaction.chain === undefined || !this.#isMine(transaction.chain)) this.#open(transaction, now);
     const chain = { ...transaction.chain! };
-    const { ledgerId, policy } = this.#options;
-    transaction.records.push(seal(draft, chain, { ledgerId, policy: policy.document, now, salt: salt() }));
+    const { ledgerId } = this.#options;
+    const { document } = this.#policy;
+    transaction.records.push(seal(draft, chain, { ledgerId, policy: document, now, salt: salt() }));
     transaction.chain = chain;
     return `${chain.chainId}:${chain.size - 1}`;
   }
@@ -397,7 +418,8 @@ export class Writer {
 
   #open(transaction: Transaction, now: number): void {
     const last = transaction.chain;
-    const { writer, version, policy } = this.#options;
+    const { writer, version } = this.#options;
+    const digest = payloadDigest(canonicalJson(this.#policy.document));
     const chain: ChainState = { ...newChain(randomUUID().replaceAll('-', '')), closed: false };
     transaction.chain = chain;
     this.#chainId = chain.chainId;
@@ -405,13 +427,20 @@ export class Writer {
       role: 'records',
       writer,
       version,
-      policy_digest: payloadDigest(canonicalJson(policy.document)),
+      policy_digest: digest,
       ...(last === undefined ? {} : { predecessor: predecessor(last, this.journal) }),
       ...(last === undefined || last.closed ? {} : { unclean: true }),
     };
     this.#append(transaction, control('chain_opened', opened, now), now);
+    const before = transaction.get(POLICY);
+    if (before !== undefined && before !== digest)
+      this.#append(transaction, control('policy_changed', { old: before, new: digest }, now), now);
+    transaction.set(POLICY, digest);
   }
 }
+
+/** Digest of the policy of the journal's last chain. */
+const POLICY = 'state|policy';
 
 /** Records moved in one transaction. */
 const RECORD_AGAIN = 1_000;

@@ -1,8 +1,9 @@
+import { unwatchFile, watchFile } from 'node:fs';
 import { settingsOf } from '../config/settings.ts';
 import { isSpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
 import { addressOf } from '../server/listen.ts';
-import { newLog } from '../server/log.ts';
+import { errorFields, type Logger, newLog } from '../server/log.ts';
 import { Sidecar } from '../server/sidecar.ts';
 import { directoryOf, Ledger, type LedgerOptions } from './ledger.ts';
 import { inked, type Output } from './output.ts';
@@ -53,12 +54,14 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
       });
       const stopping = signalled();
       const listening = await sidecar.start();
+      const unfollow = followSettings(options, sidecar, log);
       out.document({ ready: true, ...listening });
       out.line(
         inked`Taking OTLP at ${listening.otlp}/v1/traces and /v1/logs, and by gRPC at ${listening.grpc}`,
       );
       out.line(inked`Metrics and health at ${listening.admin}; the ledger is ${layout.dir}`);
       const broken = await Promise.race([stopping.then(() => undefined), sidecar.broken]);
+      unfollow();
       log.info(broken === undefined ? {} : { code: broken.code }, 'draining');
       const isShippable = await sidecar.stop();
       // Whatever starts this process again finds in the journal what was acknowledged.
@@ -82,6 +85,30 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
     // A peer that never came through TLS has a connection that nobody else ends.
     setTimeout(() => process.exit(), EXIT_MS).unref();
   }
+}
+
+/** How often it is looked whether the settings file is another, in milliseconds. */
+const WATCH_MS = 2_000;
+
+/**
+ * On SIGHUP, and where the settings file is another, tokens and policy are taken over. Settings with a mistake are
+ * told, and change nothing.
+ */
+function followSettings(options: ServeOptions, sidecar: Sidecar, log: Logger): () => void {
+  const layout = directoryOf(options);
+  const path = options.config ?? process.env.SPANLEDGER_CONFIG ?? layout.settingsFile;
+  let last = Promise.resolve();
+  const reload = () => {
+    last = last
+      .then(() => sidecar.reload(settingsOf(layout, process.env, options.config)))
+      .catch((error: unknown) => log.error(errorFields(error), 'the settings are not taken over'));
+  };
+  process.on('SIGHUP', reload);
+  watchFile(path, { interval: WATCH_MS }, reload);
+  return () => {
+    process.off('SIGHUP', reload);
+    unwatchFile(path, reload);
+  };
 }
 
 /** Flags over variables over the file over defaults. */

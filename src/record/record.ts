@@ -85,6 +85,7 @@ export type ControlAction =
   | 'gap'
   | 'fork_detected'
   | 'payload_quarantined'
+  | 'policy_changed'
   | 'audit_log_accessed';
 
 /** A record before it has its place: its salt and `recorded_at` are empty until it is sealed. */

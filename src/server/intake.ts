@@ -1,5 +1,6 @@
 import type { Writer } from '../pipeline.ts';
 import type { Encoding, Signal } from './answers.ts';
+import { Gate } from './gate.ts';
 import type { Understanding } from './understanding.ts';
 
 /** What became of a request: how many of its items are in quarantine, and what to tell the sender of them. */
@@ -40,9 +41,21 @@ export class Intake {
     unattributed: 0,
   };
   readonly #options: IntakeOptions;
+  readonly #gate = new Gate();
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+  }
+
+  /**
+   * Runs `work`, which changes the policy, when all that was taken under the one before is recorded.
+   *
+   * @param work answers how to understand from now on.
+   */
+  async turn(work: () => Promise<Understanding>): Promise<void> {
+    await this.#gate.alone(async () => {
+      this.#options.understanding = await work();
+    });
   }
 
   /**
@@ -55,6 +68,15 @@ export class Intake {
    */
   async take(signal: Signal, encoding: Encoding, body: Uint8Array, tenant?: string): Promise<Taken> {
     if (signal === 'metrics') return { rejected: 0, message: '' };
+    return this.#gate.pass(() => this.#record(signal, encoding, body, tenant));
+  }
+
+  async #record(
+    signal: 'traces' | 'logs',
+    encoding: Encoding,
+    body: Uint8Array,
+    tenant: string | undefined,
+  ): Promise<Taken> {
     const { writer, understanding, wake } = this.#options;
     const { items, spans } = await understanding.read(signal, encoding, body, tenant);
     this.counts.spans += spans;

@@ -12,15 +12,15 @@ export function newLog(level: string): Logger {
   );
 }
 
+/** Their messages name addresses, files and settings. */
+const TELLABLE: ReadonlySet<string> = new Set(['store_unreachable', 'config_invalid', 'usage_invalid']);
+
 /**
- * An error for the log: its code, and where it comes from. Its message may quote what it was about; those of the
- * network name only addresses.
+ * An error for the log: its code, and where it comes from. Its message may quote what it was about, but for some.
  */
 export function errorFields(error: unknown): { [field: string]: unknown } {
   if (isSpanledgerError(error))
-    return error.code === 'store_unreachable'
-      ? { code: error.code, message: error.message }
-      : { code: error.code };
+    return TELLABLE.has(error.code) ? { code: error.code, message: error.message } : { code: error.code };
   const { name, stack } = error as { name?: string; stack?: string };
   return { code: 'internal', name, at: stack?.split('\n').filter((line) => /^ +at /.test(line)) };
 }

@@ -6,7 +6,9 @@ import type { Settings } from '../config/settings.ts';
 import type { SpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
 import type { MasterKey } from '../policy/keyring.ts';
-import type { Policy } from '../policy/policy.ts';
+import { compilePolicy, type Policy } from '../policy/policy.ts';
+import { policyOf } from '../policy/schema.ts';
+import { canonicalJson } from '../record/canonical.ts';
 import type { Store } from '../store/client.ts';
 import type { Host } from '../store/guest.ts';
 import type { Target } from '../target/target.ts';
@@ -68,7 +70,10 @@ export class Sidecar {
   readonly #grpc: OtlpGrpc;
   readonly #admin: HttpServer;
   readonly #metrics: Metrics;
-  readonly #understanding: UnderstandingPool;
+  readonly #tokens: Tokens;
+  readonly #intake: Intake;
+  #policy: Policy;
+  #understanding: UnderstandingPool;
   readonly #denied: NonNullable<HttpOptions['denied']>;
   #host: { server: HttpServer; sessions: Store[] } | undefined;
   #isDraining = false;
@@ -78,18 +83,15 @@ export class Sidecar {
 
   /** @throws SpanledgerError `usage_invalid` for an address that would be open, `config_invalid` */
   constructor(options: SidecarOptions) {
-    const { settings, writer, target, policy, master, log, otlp, grpc, admin } = options;
+    const { settings, writer, target, policy, master, log } = options;
     this.#options = options;
     this.broken = new Promise((resolve) => {
       this.#broken = resolve;
     });
-    const tokens = new Tokens(settings.tokens);
-    for (const [what, address] of Object.entries({
-      'otlp-listen': otlp,
-      'otlp-grpc-listen': grpc,
-      'admin-listen': admin,
-    }))
-      refuseOpen(address, `--${what}`, settings.serve, tokens.areAsked);
+    this.#policy = policy;
+    this.#tokens = new Tokens(settings.tokens);
+    const tokens = this.#tokens;
+    this.#refuseOpen(settings);
     const certificates = certificatesOf(settings.serve.tls);
 
     this.#shipper = new Shipper(writer, target, {
@@ -107,11 +109,12 @@ export class Sidecar {
     this.#forward = forward === undefined ? undefined : new Forward(forward);
     const budget = new Budget(settings.serve.max_held_bytes);
     this.#understanding = new UnderstandingPool({ master, document: policy.document });
-    const intake = new Intake({
+    this.#intake = new Intake({
       writer,
       understanding: this.#understanding,
       wake: () => this.#shipper.wake(),
     });
+    const intake = this.#intake;
     this.#metrics = new Metrics(
       readingsOf({ intake, budget, shipper: this.#shipper, forward: this.#forward, journal: writer.journal }),
     );
@@ -134,7 +137,7 @@ export class Sidecar {
     const taking = { intake, budget, forward: this.#forward };
     const relay = new Relay({
       ...options,
-      policy: () => policy.document,
+      policy: () => this.#policy.document,
       journal: writer.journal,
       budget,
     });
@@ -175,6 +178,38 @@ export class Sidecar {
       await this.stop();
       throw error;
     }
+  }
+
+  /**
+   * Takes over the tokens and the policy of new settings: what was taken is recorded under the policy it came under,
+   * then the chain ends, and its successor tells of the change. Addresses, TLS and `forward` stay as they are.
+   *
+   * @throws SpanledgerError `usage_invalid` where an address would be open: nothing has changed.
+   */
+  async reload(settings: Settings): Promise<void> {
+    this.#refuseOpen(settings);
+    this.#tokens.replace(settings.tokens);
+    const { master, writer, log } = this.#options;
+    const document = policyOf(settings.policy);
+    if (canonicalJson(document) === canonicalJson(this.#policy.document)) return;
+    const policy = compilePolicy(master, document);
+    const before = this.#understanding;
+    await this.#intake.turn(async () => {
+      await writer.turn(policy);
+      this.#policy = policy;
+      this.#understanding = new UnderstandingPool({ master, document });
+      return this.#understanding;
+    });
+    await before.close();
+    this.#shipper.wake();
+    log.info({}, 'the policy has changed');
+  }
+
+  #refuseOpen(settings: Settings): void {
+    const { otlp, grpc, admin } = this.#options;
+    const addresses = { 'otlp-listen': otlp, 'otlp-grpc-listen': grpc, 'admin-listen': admin };
+    for (const [what, address] of Object.entries(addresses))
+      refuseOpen(address, `--${what}`, settings.serve, settings.tokens.length > 0);
   }
 
   /**

@@ -22,9 +22,14 @@ export function newToken(): { token: string; sha256: string } {
 
 /** Bearer tokens (RFC 6750), known by their SHA-256. */
 export class Tokens {
-  readonly #known: { digest: Buffer; grant: Grant }[];
+  #known: { digest: Buffer; grant: Grant }[] = [];
 
   constructor(settings: readonly TokenSettings[]) {
+    this.replace(settings);
+  }
+
+  /** From now on these alone are known. */
+  replace(settings: readonly TokenSettings[]): void {
     this.#known = settings.map(({ subject, sha256, tenant, rights }) => ({
       digest: Buffer.from(sha256, 'hex'),
       grant: { subject, ...(tenant === undefined ? {} : { tenant }), rights: new Set(rights) },
