@@ -313,7 +313,10 @@ describe('a journal put back to an older state', () => {
     expect((await ship(begun.writer, store)).stopped).toEqual([]);
     const all = await expectNothingLost(begun);
     expect(forks(all).map(({ chain }) => chain)).toEqual([begun.journal.chain!.chainId]);
-    expect(await verify(store, { ledgerId: LEDGER_ID })).toMatchObject({ status: 'valid', findings: [] });
+    expect(await verify(store, { ledgerId: LEDGER_ID })).toMatchObject({
+      status: 'tampered',
+      findings: [{ code: 'fork', chain_id: begun.chainId, seq: size - 3 }],
+    });
     await begun.journal.close();
   });
 });
