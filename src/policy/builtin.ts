@@ -1,3 +1,4 @@
+import { COMMON_TOOLS } from './builtin-tools.ts';
 import type { PolicyDocument } from './document.ts';
 
 /**
@@ -65,6 +66,7 @@ export const BUILTIN_POLICY: PolicyDocument = {
       domains: [],
       classification: 'confidential',
     },
+    ...COMMON_TOOLS,
   ],
   redact: [
     'password',

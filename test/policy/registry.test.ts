@@ -23,11 +23,41 @@ describe('the built-in registry', () => {
     });
   });
 
+  it.each([
+    ['fhir.Patient.read', 'restricted', 'hipaa', ['health']],
+    ['list_patient_medications', 'restricted', 'hipaa', ['health']],
+    ['stripe_create_charge', 'confidential', 'financial', ['money']],
+    ['create_invoice', 'confidential', 'financial', ['money']],
+    ['execute_sql', 'confidential', 'default', ['database']],
+    ['mcp_slack_post', 'confidential', 'default', ['disclosure']],
+    ['send_sms', 'confidential', 'default', ['disclosure']],
+    ['web_search', 'internal', 'default', ['network']],
+    ['read_file', 'confidential', 'default', ['files']],
+    ['bash', 'confidential', 'default', ['code_execution']],
+    ['run_python_script', 'confidential', 'default', ['code_execution']],
+    ['vault_read', 'restricted', 'default', ['secrets']],
+    ['refund_patient', 'restricted', 'financial', ['health', 'money']],
+  ])('knows %s by the words of its name: %s, %s, %j', (name, classification, retentionClass, tags) => {
+    const known = builtin.tool(name, call());
+    expect(known).toMatchObject({ classification, retentionClass, tags, unclassified: false });
+  });
+
+  it('knows a FHIR resource by what is asked for', () => {
+    const read = { resourceType: 'Observation', id: 'obs-1', patient: 'Patient/7' };
+    expect(builtin.tool('fhir_update', call(read)).resource).toEqual({
+      type: 'fhir',
+      action: 'modify',
+      ids: ['obs-1'],
+      subject: 'Patient/7',
+    });
+    expect(builtin.tool('fhir_update', call({})).resource).toBeUndefined();
+  });
+
   it('knows tools whatever the case of their name', () => {
     expect(builtin.tool('Lookup_Patient', call()).domains).toEqual(['hipaa']);
   });
 
-  it.each(['rm_rf', '', 'constructor', '__proto__', 'lookup_patients'])(
+  it.each(['rm_rf', '', 'constructor', '__proto__', 'look_it_up', 'nope', 'DynamicStructuredTool'])(
     'takes the unknown tool %j for confidential, and says that no rule knows it',
     (name) => {
       expect(builtin.tool(name, call({ patient_id: 'P-1' }))).toEqual({

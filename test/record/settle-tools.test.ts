@@ -88,7 +88,7 @@ describe('a tool execution', () => {
   });
 
   it('that nobody has a rule for is confidential, and says so', () => {
-    const [record] = new Settled().take(toolSpan('list_files', { args: { patient_id: 'P-1' } }));
+    const [record] = new Settled().take(toolSpan('frobnicate', { args: { patient_id: 'P-1' } }));
     expect(record).toMatchObject({
       data_classification: 'confidential',
       retention_class: 'default',
