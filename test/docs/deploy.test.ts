@@ -78,7 +78,10 @@ describe('spanledger init', () => {
     expect(documentOf(again)).toMatchObject({ made: [], ledger_id: made.ledger_id });
     const explained = await spanledger(['policy', 'explain', 'issue_refund', '--dir', dir, '--json']);
     expect(documentOf(explained)).toMatchObject({
-      rules: [{ id: 'builtin.payments', classification: 'confidential', domains: ['financial'] }],
+      rules: [
+        { id: 'builtin.payments', domains: ['financial'] },
+        { id: 'builtin.money', tags: ['money'] },
+      ],
       record: { retention_class: 'financial', unclassified: false },
     });
   });
