@@ -252,15 +252,14 @@ export class Writer {
 
   /**
    * Goes on under another policy: ends the chain, whose successor tells of the change. What was understood under
-   * the one before must be appended already. Durable when it returns.
+   * the one before must be appended already. Committed when it returns.
    *
-   * @throws SpanledgerError `journal_broken`
+   * @throws SpanledgerError `journal_broken`: the policy is the one before.
    */
-  async turn(policy: Policy): Promise<void> {
+  turn(policy: Policy): void {
     this.#tellGap();
     this.#endChain();
     this.#turned = policy;
-    await this.journal.flush();
   }
 
   /** Not before it is needed: what only ships is sealed already, and may have no key. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { createDeployment, type Deployment, openDeployment } from '../config/deployment.ts';
@@ -101,6 +101,8 @@ export class Ledger {
     if (mode === 'read' && isUnopened && existsSync(layout.storeLock)) throw databaseGone(layout.clickhouse);
     const { store, host } = url === undefined ? await embeddedIn(layout, mode) : { store: Store.server(url) };
     try {
+      // Of a process that is gone, whose port may be another's by now.
+      if (mode === 'serve' && url === undefined) rmSync(layout.serveFile, { force: true });
       if (mode !== 'read' || isUnopened) await migrate(store);
       return new Ledger(deployment, store, host, config);
     } catch (error) {

@@ -27,7 +27,9 @@ export async function explainCommand(
 ): Promise<number> {
   const layout = directoryOf(options);
   const document = policyOf(settingsOf(layout, process.env, options.config).policy);
-  const hasKey = existsSync(layout.masterKeyFile) || process.env.SPANLEDGER_MASTER_KEY !== undefined;
+  const hasKey =
+    existsSync(layout.dir) &&
+    (existsSync(layout.masterKeyFile) || process.env.SPANLEDGER_MASTER_KEY !== undefined);
   const master = hasKey ? openDeployment(layout.dir, process.env).master : NO_KEY;
   const policy = compilePolicy(master, document);
   const call = callIn(args);

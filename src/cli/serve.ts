@@ -1,8 +1,9 @@
 import { unwatchFile, watchFile } from 'node:fs';
-import { settingsOf } from '../config/settings.ts';
+import { constants } from 'node:os';
+import { readSettings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
-import { addressOf } from '../server/listen.ts';
+import { addressOf, certificatesOf, refuseOpen } from '../server/listen.ts';
 import { errorFields, type Logger, newLog } from '../server/log.ts';
 import { Sidecar } from '../server/sidecar.ts';
 import { directoryOf, Ledger, type LedgerOptions } from './ledger.ts';
@@ -31,6 +32,9 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
   const otlp = address('otlp-listen', options.otlpListen, serve.otlp_listen, '127.0.0.1:4318');
   const grpc = address('otlp-grpc-listen', options.otlpGrpcListen, serve.otlp_grpc_listen, '127.0.0.1:4317');
   const admin = address('admin-listen', options.adminListen, serve.admin_listen, '127.0.0.1:4319');
+  for (const [name, each] of Object.entries({ otlp, 'otlp-grpc': grpc, admin }))
+    refuseOpen(each, `--${name}-listen`, serve, settings.tokens.length > 0);
+  certificatesOf(serve.tls);
   const ledger = await Ledger.open(options, 'serve');
   try {
     const journal = ledger.takeJournal('serve', out, serve.max_journal_bytes);
@@ -66,20 +70,16 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
       const isShippable = await sidecar.stop();
       // Whatever starts this process again finds in the journal what was acknowledged.
       if (broken !== undefined) throw broken;
-      const ship = async () => {
-        if (isShippable) await withinTime(ledger.ship(writer, out), DRAIN_MS);
-      };
-      if (!(await isClosed(writer))) {
-        // It takes not even the chain's end: what makes room comes first.
-        await ship();
-        await isClosed(writer);
-      }
-      await ship();
+      const ship = () => hasEnded(ledger.ship(writer, out), log);
+      // Where it takes not even the chain's end, what makes room comes first. Of one journal there is one shipment.
+      const hasRoom = (await isClosed(writer)) || (isShippable && (await ship()) && (await isClosed(writer)));
+      if (isShippable && hasRoom) await ship();
       log.info({}, 'stopped');
+      if (sidecar.isAmiss) return 1;
     } finally {
       await journal.close();
     }
-    return 0;
+    return ledger.exitCode();
   } finally {
     await ledger.close();
     // A peer that never came through TLS has a connection that nobody else ends.
@@ -95,19 +95,28 @@ const WATCH_MS = 2_000;
  * told, and change nothing.
  */
 function followSettings(options: ServeOptions, sidecar: Sidecar, log: Logger): () => void {
-  const layout = directoryOf(options);
-  const path = options.config ?? process.env.SPANLEDGER_CONFIG ?? layout.settingsFile;
+  const path = options.config ?? process.env.SPANLEDGER_CONFIG ?? directoryOf(options).settingsFile;
   let last = Promise.resolve();
   const reload = () => {
+    // A file that has gone is a mistake, not the defaults: they know neither its tokens nor what it redacts.
     last = last
-      .then(() => sidecar.reload(settingsOf(layout, process.env, options.config)))
+      .then(() => sidecar.reload(readSettings(path)))
       .catch((error: unknown) => log.error(errorFields(error), 'the settings are not taken over'));
   };
-  process.on('SIGHUP', reload);
-  watchFile(path, { interval: WATCH_MS }, reload);
+  // Once nobody writes to it any more: the first half of a file may be whole YAML, with half the rules.
+  let settling: NodeJS.Timeout | undefined;
+  const changed = () => {
+    clearTimeout(settling);
+    settling = setTimeout(reload, WATCH_MS).unref();
+  };
+  let isFollowed = true;
+  // It stays: without a listener the signal would end a process that drains.
+  process.on('SIGHUP', () => isFollowed && reload());
+  watchFile(path, { interval: WATCH_MS }, changed);
   return () => {
-    process.off('SIGHUP', reload);
-    unwatchFile(path, reload);
+    isFollowed = false;
+    clearTimeout(settling);
+    unwatchFile(path, changed);
   };
 }
 
@@ -117,12 +126,14 @@ function address(name: string, flag: string | undefined, inFile: string | undefi
   return addressOf(flag ?? process.env[variable] ?? inFile ?? otherwise, `--${name}`);
 }
 
-/** The first signal drains, the second ends at once: what was acknowledged is in the journal. */
+/** The first signal drains, another ends at once: what was acknowledged is in the journal. */
 async function signalled(): Promise<void> {
   await new Promise<void>((resolve) => {
+    let isDraining = false;
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(130));
+      process.on(signal, () => {
+        if (isDraining) process.exit(128 + constants.signals[signal]);
+        isDraining = true;
         resolve();
       });
     }
@@ -140,18 +151,20 @@ async function isClosed(writer: Writer): Promise<boolean> {
   }
 }
 
-/** The store may be away: then the journal keeps what is left. */
-async function withinTime(work: Promise<unknown>, ms: number): Promise<void> {
+/** False where it takes too long: then it goes on, and the journal must be left to it. The store may be away. */
+async function hasEnded(work: Promise<unknown>, log: Logger): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, DRAIN_MS, false);
   });
-  await Promise.race([
-    work.then(
-      () => undefined,
-      () => undefined,
-    ),
-    timeout,
-  ]);
+  const ended = work.then(
+    () => true as const,
+    (error: unknown) => {
+      log.warn(errorFields(error), 'not all is shipped; the rest is in the journal');
+      return true as const;
+    },
+  );
+  const isOver = await Promise.race([ended, late]);
   clearTimeout(timer);
+  return isOver;
 }

@@ -28,7 +28,7 @@ export async function tokenCommand(options: TokenOptions, out: Output): Promise<
   out.document({ token, ...entry });
   out.log('The token, shown this once; its holder sends it as `Authorization: Bearer TOKEN`:');
   out.line(token);
-  out.log('Add to spanledger.yaml, and start `spanledger serve` again:');
+  out.log('Add to spanledger.yaml; a `spanledger serve` that runs takes it over:');
   for (const line of lines.split('\n')) out.line(line);
   return 0;
 }

@@ -67,10 +67,10 @@ const serve = z.strictObject({
   insecure: z.boolean().default(false),
   tls: tls.optional(),
   forward: forward.optional(),
-  /** Bytes of request bodies held at once, before senders are asked to wait. */
+  /** Bytes of request bodies held at once, before senders are asked to wait; the largest is held as sent and inflated. */
   max_held_bytes: z
     .int()
-    .min(1)
+    .min(32 * 1024 * 1024)
     .default(128 * 1024 * 1024),
   /** Bytes of the journal, before senders are refused; up to 32 MiB of them the store may have taken. */
   max_journal_bytes: z

@@ -119,6 +119,8 @@ export class Journal {
   #due: { timer: NodeJS.Timeout; at: number } | undefined;
   #flushing: Promise<void> | undefined;
   #tidyAgainAt = 0;
+  /** When the record at the place shipping has come to was recorded. */
+  #oldest: { lsn: number; records: number; at: number } | undefined;
 
   private constructor(dir: string, lock: FileLock, log: Log, remembered: Remembered, maxBytes: number) {
     this.dir = dir;
@@ -276,10 +278,15 @@ export class Journal {
    * @param now milliseconds since the epoch
    */
   oldestUnshippedSeconds(now: number): number {
-    const oldest = this.unshipped().next();
-    if (oldest.done === true) return 0;
-    const { recorded_at } = JSON.parse(oldest.value.record.payload) as { recorded_at: string };
-    return Math.max(0, (now - Date.parse(recorded_at)) / 1_000);
+    const { lsn, records } = this.shipped;
+    // To look costs a segment's reading, and whoever probes may ask often. That none waits is soon another thing.
+    if (this.#oldest?.lsn !== lsn || this.#oldest.records !== records) {
+      const oldest = this.unshipped().next();
+      if (oldest.done === true) return 0;
+      const { recorded_at } = JSON.parse(oldest.value.record.payload) as { recorded_at: string };
+      this.#oldest = { lsn, records, at: Date.parse(recorded_at) };
+    }
+    return Math.max(0, (now - this.#oldest.at) / 1_000);
   }
 
   /** Records that need no shipping any more and are still in the log, oldest first. */

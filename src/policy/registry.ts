@@ -29,6 +29,8 @@ export interface ToolCall {
 export interface CompiledRule {
   /** As explanations name it. */
   id: string;
+  /** In the policy's list. */
+  place: number;
   rule: ToolRule;
   demands: Demands;
   isOf: (tool: string) => boolean;
@@ -46,6 +48,8 @@ interface Known {
 
 /** More ids than this in one call are counted, not listed. */
 const MAX_RESOURCE_IDS = 100;
+/** Globs are tried on no longer values: what one costs grows faster than its text. */
+const MAX_GLOBBED = 256;
 /** Tools' names come from outside: what is said of so many is at hand. */
 const MAX_REMEMBERED = 2_000;
 
@@ -77,17 +81,19 @@ export class Registry {
     const key = name.toLowerCase();
     let rules = this.#named.get(key);
     if (rules === undefined) {
-      rules = this.#rules.filter(({ isOf }) => isOf(key));
+      rules = this.#rules.filter(({ isOf }) => key.length <= MAX_GLOBBED && isOf(key));
       remember(this.#named, key, rules);
     }
     if (rules.every(({ where }) => where.length === 0)) return rules;
     return rules.filter(({ where }) =>
-      where.every(({ path, isIn }) => valuesAt(call, path).some((value) => isIn(value.toLowerCase()))),
+      where.every(({ path, isIn }) =>
+        valuesAt(call, path).some((value) => value.length <= MAX_GLOBBED && isIn(value.toLowerCase())),
+      ),
     );
   }
 
   #known(rules: readonly CompiledRule[]): Known {
-    const key = rules.map(({ id }) => id).join('\n');
+    const key = rules.map(({ place }) => place).join();
     let known = this.#together.get(key);
     if (known === undefined) {
       known = knownBy(rules);
@@ -100,6 +106,7 @@ export class Registry {
     const { match, where = [], resource } = rule;
     return {
       id: rule.id ?? `tools[${place}]`,
+      place,
       rule,
       demands: this.#demandsOf(rule),
       isOf: globs(match),
@@ -109,7 +116,7 @@ export class Registry {
     };
   }
 
-  /** A rule's own, and those of its domains. A domain nobody described asks only to be named. */
+  /** A rule's own, and those of its domains. A domain nobody described asks to be named, and for the default retention. */
   #demandsOf({ classification, domains, purpose, tags = [] }: ToolRule): Demands {
     const { classes } = this.#document.retention;
     const mild = { erasure: 'on_request', fail: 'open', purposeRequired: false, tags: [] } as const;

@@ -61,7 +61,13 @@ export const policySchema = z.strictObject({
     })
     .prefault({}),
   domains: z.record(name, domain).default({}),
-  tools: z.array(tool).default([]),
+  tools: z
+    .array(tool)
+    .refine(
+      (tools) => new Set(tools.map(({ id }, i) => id ?? i)).size === tools.length,
+      'two rules have the same id',
+    )
+    .default([]),
   redact: names.default([]).describe('Field names whose value becomes ***REDACTED***.'),
   keep: names.default([]).describe('Field names that would match and are left alone.'),
   about: names.default([]).describe('Last words that make of a name something about the value.'),

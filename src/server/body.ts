@@ -1,15 +1,13 @@
 import type { IncomingMessage } from 'node:http';
-import { promisify } from 'node:util';
-import { gunzip, inflate } from 'node:zlib';
+import { Readable, type Transform } from 'node:stream';
+import { createGunzip, createInflate } from 'node:zlib';
 import { Refusal } from './answers.ts';
 import type { Holding } from './budget.ts';
 
 /** Bytes that one request may have, as sent and as inflated. */
 export const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
-const INFLATE: {
-  [encoding: string]: (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
-} = { gzip: promisify(gunzip), deflate: promisify(inflate) };
+const INFLATE: { [encoding: string]: () => Transform } = { gzip: createGunzip, deflate: createInflate };
 
 /** A request's body, and the bytes it came in. */
 export interface Body {
@@ -33,29 +31,24 @@ export async function readBody(
   if (encoding !== 'identity' && !Object.hasOwn(INFLATE, encoding))
     throw new Refusal(415, 'the content encoding is neither gzip, deflate nor identity');
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
-  const sent = await collect(request, holding, limit);
-  return { sent, encoding, inflated: await inflated(sent, encoding, holding, limit) };
+  const sent = await collect(request, holding, limit, 'the request was cut off');
+  if (encoding === 'identity') return { sent, encoding, inflated: sent };
+  // In a stream, so that what comes out is held as it comes.
+  const inflating = Readable.from([sent]).pipe(INFLATE[encoding]!());
+  return { sent, encoding, inflated: await collect(inflating, holding, limit, `the body is no ${encoding}`) };
 }
 
-/** @throws Refusal as `readBody` */
-async function inflated(sent: Buffer, encoding: string, holding: Holding, limit: number): Promise<Buffer> {
-  if (encoding === 'identity') return sent;
-  let body: Buffer;
-  try {
-    body = await INFLATE[encoding]!(sent, { maxOutputLength: limit });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(limit);
-    throw new Refusal(400, `the body is no ${encoding}`);
-  }
-  holding.take(body.length);
-  return body;
-}
-
-async function collect(request: IncomingMessage, holding: Holding, limit: number): Promise<Buffer> {
+/** @throws Refusal as `readBody`; 400 with `broken` where the stream fails. Leaving the loop destroys the stream. */
+async function collect(
+  stream: AsyncIterable<Buffer>,
+  holding: Holding,
+  limit: number,
+  broken: string,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    for await (const chunk of stream) {
       size += chunk.length;
       if (size > limit) throw tooLarge(limit);
       holding.take(chunk.length);
@@ -63,7 +56,7 @@ async function collect(request: IncomingMessage, holding: Holding, limit: number
     }
   } catch (error) {
     if (error instanceof Refusal) throw error;
-    throw new Refusal(400, 'the request was cut off');
+    throw new Refusal(400, broken);
   }
   return Buffer.concat(chunks, size);
 }

@@ -25,6 +25,8 @@ const REQUEST_BYTES = 1_024;
 const TIMEOUT_MS = 10_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
+/** A request that the backend never takes would hold up those behind it for ever. */
+const GIVE_UP_MS = 5 * 60_000;
 /** The OTLP specification's retryable answers. */
 const RETRYABLE = new Set([429, 502, 503, 504]);
 
@@ -84,7 +86,8 @@ export class Forward {
   }
 
   async #deliver(request: Forwarded): Promise<boolean> {
-    for (let failures = 0; !this.#stop.signal.aborted; failures++) {
+    const until = performance.now() + GIVE_UP_MS;
+    for (let failures = 0; !this.#stop.signal.aborted && performance.now() < until; failures++) {
       const status = await this.#post(request);
       if (status !== undefined && !RETRYABLE.has(status)) return status < 300;
       this.counts.retries += 1;

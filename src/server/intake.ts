@@ -52,9 +52,9 @@ export class Intake {
    *
    * @param work answers how to understand from now on.
    */
-  async turn(work: () => Promise<Understanding>): Promise<void> {
+  async turn(work: () => Understanding): Promise<void> {
     await this.#gate.alone(async () => {
-      this.#options.understanding = await work();
+      this.#options.understanding = work();
     });
   }
 

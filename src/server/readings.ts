@@ -39,6 +39,16 @@ export function readingsOf({ intake, budget, shipper, forward, journal }: Source
     counter('unattributed', 'Records of a user whom nobody told.', () => counts.unattributed),
     counter('shipped_records', 'Records the store has confirmed.', () => shipper.counts.records),
     counter('shipped_batches', 'Batches the store has confirmed.', () => shipper.counts.batches),
+    counter(
+      'lost_and_resent_records',
+      'Confirmed records the store had lost, sent again.',
+      () => shipper.counts.again,
+    ),
+    counter(
+      'forks_and_rollbacks',
+      'Chains stopped: the store held something else, or had lost what it confirmed.',
+      () => shipper.counts.stopped,
+    ),
     counter('ship_retries', 'Shipments that failed and were tried again.', () => shipper.counts.retries),
     gauge(
       'ship_duration_seconds',
@@ -46,7 +56,7 @@ export function readingsOf({ intake, budget, shipper, forward, journal }: Source
       () => shipper.counts.milliseconds / 1_000,
     ),
     gauge('store_reachable', '1 while the last shipment succeeded.', () =>
-      shipper.counts.failure === undefined ? 1 : 0,
+      shipper.counts.isFailing ? 0 : 1,
     ),
     gauge(
       'journal_bytes',

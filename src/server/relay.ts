@@ -4,6 +4,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { PolicyDocument } from '../policy/document.ts';
 import { canonicalJson } from '../record/canonical.ts';
 import { keys } from '../record/memory.ts';
+import type { AuditRecord } from '../record/record.ts';
 import type { Store } from '../store/client.ts';
 import { headOf, openerOf } from '../store/records.ts';
 import { batchesOf } from '../target/batch.ts';
@@ -78,7 +79,8 @@ export class Relay {
     const holding = new Holding(this.#options.budget);
     try {
       const { inflated } = await readBody(request, holding, MAX_ENTRIES_BYTES);
-      const entries = this.#read(inflated.toString(), grant);
+      const { entries, named } = this.#read(inflated.toString(), grant);
+      for (const chainId of named) await this.#refuseOthers(chainId, grant);
       const how = url.searchParams.has('restored') ? 'restored' : 'unsure';
       return await this.#alone(entries[0]!.chainId, () => this.#deliver(entries, how, grant));
     } finally {
@@ -87,8 +89,9 @@ export class Relay {
   }
 
   /** @throws Refusal 400 naming the first line that is wrong; 403 where it is another tenant's. */
-  #read(text: string, grant: Grant): SealedRecord[] {
+  #read(text: string, grant: Grant): { entries: SealedRecord[]; named: Set<string> } {
     const entries: SealedRecord[] = [];
+    const named = new Set<string>();
     for (const [i, line] of text.split('\n').entries()) {
       if (line === '') continue;
       const read = readLine(line, this.#options.ledgerId);
@@ -100,9 +103,10 @@ export class Relay {
       if (grant.tenant !== undefined && record.tenant !== undefined && record.tenant !== grant.tenant)
         throw new Refusal(403, `line ${i + 1}: it is another tenant's`);
       entries.push(sealed);
+      for (const chainId of chainsNamedIn(record)) named.add(chainId);
     }
     if (entries.length === 0) throw new Refusal(400, 'there are no entries');
-    return entries;
+    return { entries, named };
   }
 
   async #deliver(
@@ -131,15 +135,22 @@ export class Relay {
 
   /** Durable before the chain's first record is in the database. */
   async #enrol(chainId: string, grant: Grant): Promise<void> {
-    const { journal, store } = this.#options;
-    this.#refuseForeign(chainId, grant);
+    const { journal } = this.#options;
+    await this.#refuseOthers(chainId, grant);
     const key = keys.relayed(chainId);
     if (journal.get(key) !== undefined) return;
-    if (OWN_WRITERS.has((await openerOf(store, chainId)) ?? '')) throw foreign(chainId);
     const { subject, tenant } = grant;
     const enrolled: Enrolled = { subject, ...(tenant === undefined ? {} : { tenant }) };
     journal.transact((transaction) => transaction.set(key, enrolled));
     await journal.flush();
+  }
+
+  /** Nor does anybody speak of a chain of others: a verifier believes what is said of its end. */
+  async #refuseOthers(chainId: string, grant: Grant): Promise<void> {
+    const { journal, store } = this.#options;
+    this.#refuseForeign(chainId, grant);
+    if (journal.get(keys.relayed(chainId)) !== undefined) return;
+    if (OWN_WRITERS.has((await openerOf(store, chainId)) ?? '')) throw foreign(chainId);
   }
 
   #refuseForeign(chainId: string, { subject, tenant }: Grant): void {
@@ -180,6 +191,12 @@ export class Relay {
       if (this.#busy.get(chainId) === mine) this.#busy.delete(chainId);
     }
   }
+}
+
+/** The chains that a record tells of beside its own: the one before it, one that could not go on. */
+function chainsNamedIn({ control }: AuditRecord): string[] {
+  const { chain_id: before } = (control?.predecessor ?? {}) as { chain_id?: unknown };
+  return [control?.chain_id, before].filter((each) => typeof each === 'string');
 }
 
 function foreign(chainId: string): Refusal {

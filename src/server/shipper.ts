@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { messageOf, SpanledgerError } from '../errors.ts';
+import { SpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
 import { type Shipment, ship } from '../ship.ts';
 import type { Target } from '../target/target.ts';
@@ -15,10 +15,14 @@ export interface ShipperCounts {
   records: number;
   batches: number;
   retries: number;
+  /** Confirmed once, gone since, and sent again. */
+  again: number;
+  /** Chains of which the store held something else, or nothing. */
+  stopped: number;
   /** Of the last shipment that carried anything. */
   milliseconds: number;
-  /** The last failure, until it has passed. */
-  failure: string | undefined;
+  /** The last shipment failed. */
+  isFailing: boolean;
 }
 
 export interface ShipperEvents {
@@ -37,8 +41,10 @@ export class Shipper {
     records: 0,
     batches: 0,
     retries: 0,
+    again: 0,
+    stopped: 0,
     milliseconds: 0,
-    failure: undefined,
+    isFailing: false,
   };
   readonly #writer: Writer;
   readonly #target: Target;
@@ -64,7 +70,7 @@ export class Shipper {
   wake(): void {
     if (this.#isDue) return;
     this.#isDue = true;
-    if (this.counts.failure === undefined) this.#alarm();
+    if (!this.counts.isFailing) this.#alarm();
   }
 
   /** Resolves when all that was durable before the call has been shipped. Rejects as that shipment fails, or at the end. */
@@ -107,7 +113,7 @@ export class Shipper {
       } catch (error) {
         failures += 1;
         this.counts.retries += 1;
-        this.counts.failure = messageOf(error);
+        this.counts.isFailing = true;
         this.#events.failed(error);
         for (const each of waiting) each.reject(error);
         await this.#sleep(backOff(failures));
@@ -123,7 +129,9 @@ export class Shipper {
       this.counts.batches += 1;
       done = records;
     });
-    this.counts.failure = undefined;
+    this.counts.isFailing = false;
+    this.counts.again += shipment.again;
+    this.counts.stopped += shipment.stopped.length;
     if (shipment.records > 0) this.counts.milliseconds = performance.now() - started;
     if (shipment.records + shipment.again + shipment.stopped.length > 0) this.#events.shipped(shipment);
   }

@@ -184,18 +184,21 @@ export class Sidecar {
    * Takes over the tokens and the policy of new settings: what was taken is recorded under the policy it came under,
    * then the chain ends, and its successor tells of the change. Addresses, TLS and `forward` stay as they are.
    *
-   * @throws SpanledgerError `usage_invalid` where an address would be open: nothing has changed.
+   * @throws SpanledgerError `usage_invalid` where an address would be open: nothing has changed. `journal_broken`: the
+   * tokens have.
    */
   async reload(settings: Settings): Promise<void> {
     this.#refuseOpen(settings);
     this.#tokens.replace(settings.tokens);
     const { master, writer, log } = this.#options;
+    log.info({ tokens: settings.tokens.length }, 'the tokens are taken over');
     const document = policyOf(settings.policy);
     if (canonicalJson(document) === canonicalJson(this.#policy.document)) return;
     const policy = compilePolicy(master, document);
     const before = this.#understanding;
-    await this.#intake.turn(async () => {
-      await writer.turn(policy);
+    // All of it at once: what is understood under one policy is never sealed under another.
+    await this.#intake.turn(() => {
+      writer.turn(policy);
       this.#policy = policy;
       this.#understanding = new UnderstandingPool({ master, document });
       return this.#understanding;
@@ -255,6 +258,11 @@ export class Sidecar {
     replaceFile(layout.serveFile, `${JSON.stringify(host)}\n`);
   }
 
+  /** The store was found not to hold what it had confirmed. */
+  get isAmiss(): boolean {
+    return this.#shipper.counts.stopped > 0;
+  }
+
   #look(): void {
     const { refusal } = this.#options.writer.journal;
     if (refusal?.code === 'journal_broken') this.#broken(refusal);
@@ -267,7 +275,7 @@ export class Sidecar {
       ready: reason === undefined,
       ...(reason === undefined ? {} : { reason }),
       journal: { bytes: journal.bytes, oldest_unshipped_seconds: journal.oldestUnshippedSeconds(Date.now()) },
-      store: { reachable: this.#shipper.counts.failure === undefined },
+      store: { reachable: !this.#shipper.counts.isFailing },
     };
   }
 }

@@ -16,6 +16,9 @@ const MAX_WAITING = 1_024;
 /** Threads one body is given to. One that has ended two of them ends no third. */
 const MAX_TRIES = 2;
 
+/** No body takes so long: a thread that does is stuck, and ended. In milliseconds. */
+const READ_WITHIN_MS = 60_000;
+
 /** What a thread compiles its policy from. */
 export interface PolicyGiven {
   master: MasterKey;
@@ -45,6 +48,8 @@ export type Answer =
   | { id: number; bug: string };
 
 interface Request {
+  /** Ends its thread when it takes too long. */
+  timer?: NodeJS.Timeout;
   asked: Asked;
   tries: number;
   resolve: (read: BodyRead) => void;
@@ -122,6 +127,7 @@ export class UnderstandingPool implements Understanding {
       const request = this.#waiting.shift()!;
       thread.given.set(request.asked.id, request);
       request.tries += 1;
+      request.timer = setTimeout(() => void thread.worker.terminate(), READ_WITHIN_MS).unref();
       // A copy of its own crosses, and nobody copies that: what is left of it here may be needed for another try,
       // and a body may share its memory with others.
       const body = new Uint8Array(request.asked.body);
@@ -154,6 +160,7 @@ export class UnderstandingPool implements Understanding {
   #hear(thread: Thread, answer: Answer): void {
     const request = thread.given.get(answer.id);
     thread.given.delete(answer.id);
+    clearTimeout(request?.timer);
     if ('read' in answer) request?.resolve(answer.read);
     else if ('bug' in answer) request?.reject(new Error(answer.bug));
     else request?.reject(errorOf(answer.refused));
@@ -164,6 +171,7 @@ export class UnderstandingPool implements Understanding {
   #bury(thread: Thread): void {
     this.#threads.delete(thread);
     for (const request of thread.given.values()) {
+      clearTimeout(request.timer);
       if (request.tries < MAX_TRIES) this.#waiting.unshift(request);
       else request.reject(unavailable('its thread died'));
     }

@@ -34,7 +34,7 @@ describe('spanledger serve', () => {
 
   it('takes a flag over a variable over the file', async () => {
     const folder = temporaryFolder();
-    const config = settingsIn(folder, { serve: { otlp_listen: 'bad.file:99999', max_held_bytes: 1 } });
+    const config = settingsIn(folder, { serve: { otlp_listen: 'bad.file:99999', max_held_bytes: 33554432 } });
     const run = (env: NodeJS.ProcessEnv, args: string[] = []) =>
       spanledger(['serve', '--dir', join(folder, 'x'), ...args], {
         env: { SPANLEDGER_CONFIG: config, ...env },

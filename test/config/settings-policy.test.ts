@@ -79,6 +79,10 @@ describe('the policy in a settings file', () => {
       'policy:\n  retention:\n    classes:\n      a: { days: 0, archive: none }',
       /line 5, policy\.retention\.classes\.a\.days/,
     ],
+    [
+      'policy:\n  tools:\n    - { id: a, match: [x] }\n    - { id: a, match: [y] }',
+      /line 4, policy\.tools: two rules have the same id/,
+    ],
     ['policy:\n  builtin: maybe', /line 3, policy\.builtin/],
   ])('%j is refused with its place', (yaml, message) => {
     expect(mistakeIn(yaml)).toMatch(message);

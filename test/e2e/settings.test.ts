@@ -1,4 +1,4 @@
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Verification } from '../../src/verify/findings.ts';
@@ -57,6 +57,10 @@ it('a changed policy closes the chain, and the next says what changed, while eve
   await logged(serving, 'the settings are not taken over');
   expect(serving.log()).toContain('Unrecognized key');
   await zap(serving);
+
+  rmSync(file);
+  await logged(serving, 'ENOENT');
+  await zap(serving);
   expect(await serving.stop('SIGTERM')).toBe(0);
 
   const query = (sql: string) => spanledger(['sql', sql, '--dir', dir, '--json']);
@@ -80,7 +84,7 @@ it('a changed policy closes the chain, and the next says what changed, while eve
   );
   const levels = Object.fromEntries(calls.map(({ chain, level }) => [chain, level]));
   expect(levels).toEqual({ [before.chain]: 'confidential', [after.chain]: 'restricted' });
-  expect(calls.reduce((sum, { n }) => sum + Number(n), 0)).toBe(53);
+  expect(calls.reduce((sum, { n }) => sum + Number(n), 0)).toBe(54);
   const verified = await spanledger(['verify', '--dir', dir, '--json']);
   expect(documentOf<Verification>(verified)).toMatchObject({ status: 'valid', findings: [] });
 });

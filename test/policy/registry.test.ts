@@ -226,6 +226,24 @@ describe('a rule', () => {
     expect(fhir.tool('fhir_read', call({})).unclassified).toBe(false);
   });
 
+  it('is itself, though another has its name', () => {
+    const two = registry(
+      rule({ id: 'mine', match: ['one'] }),
+      rule({ id: 'mine', match: ['two'], classification: 'restricted' }),
+    );
+    expect(two.tool('one', call()).classification).toBe('public');
+    expect(two.tool('two', call()).classification).toBe('restricted');
+  });
+
+  it('is not asked of values too long for a glob', () => {
+    const hostile = registry(
+      rule({ where: [{ path: 'arguments.text', in: ['*a*b*c*d*'] }], tags: ['found'] }),
+    );
+    expect(hostile.tool('t', call({ text: 'a-b-c-d' })).tags).toEqual(['found']);
+    expect(hostile.tool('t', call({ text: 'abc'.repeat(100_000) })).tags).toEqual([]);
+    expect(hostile.tool('t'.repeat(100_000), call({ text: 'abcd' })).unclassified).toBe(true);
+  });
+
   it('that wants a purpose, or tags, makes the call want and have them', () => {
     const both = registry(rule({ purpose: 'required', tags: ['phi'] }), rule({ tags: ['code', 'phi'] }));
     expect(both.tool('t', call())).toMatchObject({ purposeRequired: true, tags: ['code', 'phi'] });

@@ -268,6 +268,23 @@ describe('entries', () => {
     expect(await placesOf(own[0]!.chainId)).toBe(own.length);
   });
 
+  it('that speak of the end of a chain of another token are refused', async () => {
+    const running = await startSidecar(dir, store, { tokens: TOKENS });
+    const theirs = await chainOf(1, 'acme');
+    await post(running, linesOf(theirs), { token: 'acme' });
+    const [opened] = await chainOf(1);
+    const after = (chain_id: string) => {
+      const { control, ...record } = recordOf(opened!);
+      const predecessor = { chain_id, head: '0'.repeat(64), size: 1 };
+      const payload = canonicalJson({ ...record, control: { ...control, predecessor } });
+      return lineOf(resealed(opened!, { payload }));
+    };
+    const said = after(theirs[0]!.chainId);
+    expect((await post(running, said, { token: 'evil' })).status).toBe(403);
+    expect(await placesOf(opened!.chainId)).toBe(0);
+    expect((await post(running, said, { token: 'acme' })).status).toBe(200);
+  });
+
   it('tell of the policy, to who may send or read', async () => {
     const running = await startSidecar(dir, store, { tokens: TOKENS });
     const digest = payloadDigest(canonicalJson(POLICY.document));
