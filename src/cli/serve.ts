@@ -1,4 +1,4 @@
-import { unwatchFile, watchFile } from 'node:fs';
+import { type StatsListener, unwatchFile, watchFile } from 'node:fs';
 import { constants } from 'node:os';
 import { readSettings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError } from '../errors.ts';
@@ -105,7 +105,9 @@ function followSettings(options: ServeOptions, sidecar: Sidecar, log: Logger): (
   };
   // Once nobody writes to it any more: the first half of a file may be whole YAML, with half the rules.
   let settling: NodeJS.Timeout | undefined;
-  const changed = () => {
+  const changed: StatsListener = (now, before) => {
+    // Of a file that never was it is told too, once.
+    if (now.mtimeMs === before.mtimeMs && now.ino === before.ino) return;
     clearTimeout(settling);
     settling = setTimeout(reload, WATCH_MS).unref();
   };
