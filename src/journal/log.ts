@@ -97,12 +97,12 @@ export class Log {
     return this.#segments[0]!.first;
   }
 
-  /** lsn of the last frame appended. */
   /** Why it no longer writes. */
   get broken(): SpanledgerError | undefined {
     return this.#broken;
   }
 
+  /** lsn of the last frame appended. */
   get committed(): number {
     return this.#committed;
   }

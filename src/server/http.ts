@@ -11,7 +11,7 @@ import type { Right } from '../config/settings.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';
 import { isBug, Refusal, refusalOf } from './answers.ts';
 import type { Address, Certificates } from './listen.ts';
-import { type Grant, require, type Tokens } from './tokens.ts';
+import { type Grant, granted, type Tokens } from './tokens.ts';
 
 export interface Answer {
   status: number;
@@ -160,7 +160,7 @@ export class HttpServer {
     if (route.rights.length === 0) return route.answer({ ...call, grant: NOBODY });
     const grant = tokens.find(request.headers.authorization);
     try {
-      return await route.answer({ ...call, grant: require(grant, ...route.rights) });
+      return await route.answer({ ...call, grant: granted(grant, ...route.rights) });
     } catch (error) {
       const refusal = refusalOf(error);
       const isDenial = refusal.status === 401 || refusal.status === 403;

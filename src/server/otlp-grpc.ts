@@ -16,7 +16,7 @@ import { Holding } from './budget.ts';
 import { CLOSE_MS } from './http.ts';
 import { type Address, type Certificates, textOf } from './listen.ts';
 import type { OtlpOptions } from './otlp-http.ts';
-import { type Grant, require, type Tokens } from './tokens.ts';
+import { type Grant, granted, type Tokens } from './tokens.ts';
 
 /** The services of the OTLP specification, each with its one method. */
 const SERVICES: { [S in Signal]: string } = {
@@ -132,7 +132,7 @@ export class OtlpGrpc {
   /** @throws Refusal 401, 403 */
   #grantOf(metadata: Metadata): Grant {
     const [authorization] = metadata.get('authorization');
-    return require(this.#options.tokens.find(authorization?.toString()), 'ingest');
+    return granted(this.#options.tokens.find(authorization?.toString()), 'ingest');
   }
 
   #refuse(error: unknown, path: string, started: number): StatusObject {

@@ -56,7 +56,7 @@ export class Tokens {
 }
 
 /** @throws Refusal 401 without a known token, 403 with one that has not the right. */
-export function require(grant: Grant | undefined, ...rights: readonly Right[]): Grant {
+export function granted(grant: Grant | undefined, ...rights: readonly Right[]): Grant {
   if (grant === undefined)
     throw new Refusal(401, 'a known token is needed: Authorization: Bearer …', {
       'www-authenticate': 'Bearer',

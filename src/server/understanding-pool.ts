@@ -5,7 +5,7 @@ import type { PolicyDocument } from '../policy/document.ts';
 import type { MasterKey } from '../policy/keyring.ts';
 import { compilePolicy } from '../policy/policy.ts';
 import type { Encoding } from './answers.ts';
-import { type BodyRead, readBody, type Understanding } from './understanding.ts';
+import { type BodyRead, type Understanding, understandBody } from './understanding.ts';
 
 /** A smaller body, of a span or two, costs this thread less to read than to send to another and hear of. */
 const CROSSES_FROM_BYTES = 2 * 1024;
@@ -92,7 +92,7 @@ export class UnderstandingPool implements Understanding {
     tenant?: string | undefined,
   ): Promise<BodyRead> {
     if (this.#closed !== undefined) throw unavailable('it is closing');
-    if (body.length < CROSSES_FROM_BYTES) return readBody(this.#policy, signal, encoding, body, tenant);
+    if (body.length < CROSSES_FROM_BYTES) return understandBody(this.#policy, signal, encoding, body, tenant);
     if (this.#waiting.length >= MAX_WAITING) throw unavailable('too much waits for it');
     const id = this.#next++;
     return new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { isSpanledgerError, messageOf } from '../errors.ts';
 import { compilePolicy } from '../policy/policy.ts';
-import { readBody } from './understanding.ts';
+import { understandBody } from './understanding.ts';
 import type { Answer, Asked, PolicyGiven } from './understanding-pool.ts';
 
 /** One thread of the pool: it answers each body in the order they come, and keeps nothing of them. */
@@ -11,7 +11,7 @@ const policy = compilePolicy(master, document);
 
 function answerTo({ id, signal, encoding, body, tenant }: Asked): Answer {
   try {
-    return { id, read: readBody(policy, signal, encoding, body, tenant) };
+    return { id, read: understandBody(policy, signal, encoding, body, tenant) };
   } catch (error) {
     if (!isSpanledgerError(error)) return { id, bug: messageOf(error) };
     const { code, message, hint } = error;

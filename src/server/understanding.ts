@@ -37,13 +37,13 @@ export interface Understanding {
 /** In this thread. */
 export function understandHere(policy: Policy): Understanding {
   return {
-    read: async (signal, encoding, body, tenant) => readBody(policy, signal, encoding, body, tenant),
+    read: async (signal, encoding, body, tenant) => understandBody(policy, signal, encoding, body, tenant),
     close: async () => undefined,
   };
 }
 
 /** @throws SpanledgerError `otlp_undecodable` */
-export function readBody(
+export function understandBody(
   policy: Policy,
   signal: 'traces' | 'logs',
   encoding: Encoding,
