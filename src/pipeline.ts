@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { payloadDigest } from './chain/entry.ts';
 import { newChain, type StoppedChain, seal } from './chain/seal.ts';
 import type { Clock } from './clock.ts';
@@ -18,7 +19,7 @@ import { DEFAULT_TENANT, factsOf, tenantOf } from './record/facts-of.ts';
 import { ancestorMemory, type Lineage, lineageMemory, spanMemory } from './record/lineage.ts';
 import { isSpanKey, keys, type Memory, type SpanMemory } from './record/memory.ts';
 import { preview } from './record/preview.ts';
-import { countRecord, emptyReceipt, type Receipt } from './record/receipt.ts';
+import { addReceipt, countRecord, emptyReceipt, type Receipt } from './record/receipt.ts';
 import type { AuditRecord, RecordDraft } from './record/record.ts';
 import { settle } from './record/settle.ts';
 import { fromMicroseconds } from './record/time.ts';
@@ -139,6 +140,10 @@ export class Writer {
   #gap: Gap | undefined;
   /** The policy since the last turn. */
   #turned: Policy | undefined;
+  /** Appends under way: between two parts of one, anything else may come. */
+  readonly #appending = new Set<Promise<Receipt>>();
+  /** Size of what the transaction has sealed, or tried to. */
+  #sealed = 0;
 
   constructor(options: WriterOptions) {
     this.journal = options.journal;
@@ -146,30 +151,70 @@ export class Writer {
   }
 
   /**
-   * As `commit`, and resolves when it is durable: `fdatasync` has returned.
+   * Records a batch, and resolves when it is durable: `fdatasync` has returned. A large one is committed in parts,
+   * and between two of them others have their turn; a parent is known in whatever part it stands.
    *
-   * @throws SpanledgerError `journal_full`, `journal_broken`: nothing of the batch is acknowledged.
+   * @throws SpanledgerError `journal_full`, `journal_broken`: nothing of the batch is acknowledged. What of it was
+   * committed is known when it comes again.
    */
-  async append(batch: readonly Understood[], told?: Told): Promise<Receipt> {
-    const receipt = this.commit(batch, undefined, told);
+  append(batch: readonly Understood[], told?: Told): Promise<Receipt> {
+    const appending = this.#appendParts(batch, told).finally(() => this.#appending.delete(appending));
+    this.#appending.add(appending);
+    return appending;
+  }
+
+  async #appendParts(batch: readonly Understood[], told: Told | undefined): Promise<Receipt> {
+    const lineage = lineageOf(batch);
+    const receipt = emptyReceipt();
+    let done = 0;
+    do {
+      if (done > 0) await setImmediate();
+      const part = this.#commitPart(batch.slice(done, done + PART_ITEMS), lineage, told);
+      addReceipt(receipt, part.receipt);
+      done += part.taken;
+    } while (done < batch.length);
     await this.journal.flush();
     return receipt;
+  }
+
+  /** Half of it, where one frame cannot hold what it became: then nothing of it was recorded. */
+  #commitPart(batch: readonly Understood[], lineage: Lineage, told: Told | undefined): Part {
+    try {
+      return this.#commit(batch, lineage, told, PART_BYTES);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      if (batch.length > 1) return this.#commitPart(batch.slice(0, batch.length >> 1), lineage, told);
+      const [alone] = batch;
+      if (alone?.what !== 'activity') throw error;
+      const part = this.#commit([this.#refused(alone.facts, 'too_large', error)], lineage);
+      told?.(alone, QUARANTINED);
+      return part;
+    }
   }
 
   /**
    * Records a batch in one transaction. When it returns the batch is *committed*: SIGKILL loses nothing, power
    * loss may. If it throws, nothing of the batch was recorded.
    */
-  commit(batch: readonly Understood[], ancestors?: Lineage, told?: Told): Receipt {
+  commit(batch: readonly Understood[], ancestors?: Lineage): Receipt {
     const inBatch = lineageOf(batch);
-    const lineage: Lineage = { get: (key) => inBatch.get(key) ?? ancestors?.get(key) };
+    return this.#commit(batch, { get: (key) => inBatch.get(key) ?? ancestors?.get(key) }).receipt;
+  }
+
+  /** As much of a batch, from its start, as comes to so many bytes. */
+  #commit(batch: readonly Understood[], lineage: Lineage, told?: Told, bytes = Infinity): Part {
     const now = this.#options.clock();
     const gap = this.#gap;
-    const receipt = this.journal.transact(
+    const heard: Parameters<Told>[] = [];
+    const part = this.journal.transact(
       (transaction) => {
         const receipt = emptyReceipt();
+        let taken = 0;
+        this.#sealed = 0;
         if (gap !== undefined) this.#append(transaction, control('gap', { ...gap }, now), now);
         for (const each of batch) {
+          if (this.#sealed >= bytes) break;
+          taken += 1;
           if (each.what === 'not_agent') {
             receipt.notAgent += 1;
             if (each.looksLikeGenAi) receipt.unknown += 1;
@@ -178,16 +223,16 @@ export class Writer {
             receipt.quarantined += 1;
             this.#quarantine(each, transaction, receipt, now);
           } else {
-            const became = this.#activity(each.facts, transaction, lineage, receipt, now);
-            told?.(each, became);
+            heard.push([each, this.#activity(each.facts, transaction, lineage, receipt, now)]);
           }
         }
-        return receipt;
+        return { receipt, taken };
       },
       batch.length === 0 ? 'own' : undefined,
     );
     this.#gap = undefined;
-    return receipt;
+    for (const [each, became] of heard) told?.(each, became);
+    return part;
   }
 
   /**
@@ -224,11 +269,12 @@ export class Writer {
   }
 
   /**
-   * Resolves when everything committed so far is durable, and what was lost before is told in the chain.
+   * Resolves when everything given so far is durable, and what was lost before is told in the chain.
    *
    * @throws SpanledgerError `journal_full`, `journal_broken`
    */
   async flush(): Promise<void> {
+    await this.#appended();
     try {
       this.#tellGap();
     } finally {
@@ -242,6 +288,7 @@ export class Writer {
    * @throws SpanledgerError `journal_full`, `journal_broken`: the chain stays open, and may be closed again.
    */
   async close(): Promise<void> {
+    await this.#appended();
     try {
       this.#tellGap();
       this.#endChain();
@@ -252,7 +299,7 @@ export class Writer {
 
   /**
    * Goes on under another policy: ends the chain, whose successor tells of the change. What was understood under
-   * the one before must be appended already. Committed when it returns.
+   * the one before must be appended already, to its last part: intake's gate sees to it. Committed when it returns.
    *
    * @throws SpanledgerError `journal_broken`: the policy is the one before.
    */
@@ -260,6 +307,11 @@ export class Writer {
     this.#tellGap();
     this.#endChain();
     this.#turned = policy;
+  }
+
+  /** What is being appended is committed to its last part, or refused: whoever gave it hears of that. */
+  async #appended(): Promise<void> {
+    if (this.#appending.size > 0) await Promise.allSettled(this.#appending);
   }
 
   /** Not before it is needed: what only ships is sealed already, and may have no key. */
@@ -337,18 +389,15 @@ export class Writer {
       return { actions: added.records.map(({ action }) => action), duplicate: added.duplicate };
     } catch (error) {
       receipt.quarantined += 1;
-      const { digest, trace } = facts;
-      const found = {
-        what: 'quarantine',
-        reason: 'not_recorded',
-        detail: detailOf(textOf(error), this.#policy),
-        digest,
-        size: 0,
-        span: trace,
-      } as const;
-      this.#quarantine(found, transaction, receipt, now);
-      return { actions: ['payload_quarantined'], duplicate: false };
+      this.#quarantine(this.#refused(facts, 'not_recorded', error), transaction, receipt, now);
+      return QUARANTINED;
     }
+  }
+
+  /** What quarantine keeps of facts that became no record. */
+  #refused({ digest, trace }: Facts, reason: string, error: unknown): Quarantined {
+    const detail = detailOf(textOf(error), this.#policy);
+    return { what: 'quarantine', reason, detail, digest, size: 0, span: trace };
   }
 
   /** Known already, in conflict with what is known, or new. */
@@ -405,8 +454,10 @@ export class Writer {
     const chain = { ...transaction.chain! };
     const { ledgerId } = this.#options;
     const { document } = this.#policy;
-    transaction.records.push(seal(draft, chain, { ledgerId, policy: document, now, salt: salt() }));
+    const sealed = seal(draft, chain, { ledgerId, policy: document, now, salt: salt() });
+    transaction.records.push(sealed);
     transaction.chain = chain;
+    this.#sealed += sealed.payload.length;
     return `${chain.chainId}:${chain.size - 1}`;
   }
 
@@ -437,6 +488,19 @@ export class Writer {
     transaction.set(POLICY, digest);
   }
 }
+
+/** What one transaction takes of a batch, at most: it holds up all else, and is one frame of the journal. */
+const PART_ITEMS = 500;
+/** Ended once its records come to this much. */
+const PART_BYTES = 4 * 1024 * 1024;
+
+/** What one transaction took of a batch. */
+interface Part {
+  receipt: Receipt;
+  taken: number;
+}
+
+const QUARANTINED: Became = { actions: ['payload_quarantined'], duplicate: false };
 
 /** Digest of the policy of the journal's last chain. */
 const POLICY = 'state|policy';

@@ -5,7 +5,6 @@ import { type Decoded, decodeFile } from '../otlp/decode.ts';
 import {
   type Became,
   quarantine,
-  type Told,
   type Understood,
   understand,
   understandLogs,
@@ -18,10 +17,8 @@ import { Ledger, type LedgerOptions } from './ledger.ts';
 import { indented, type Output, table } from './output.ts';
 import { Progress } from './progress.ts';
 
-/** Spans committed in one transaction, at most. */
-const APPEND_SPANS = 500;
-/** As many as come to this much of their file, on average: one transaction is one frame of the journal. */
-const APPEND_BYTES = 16 * 1024 * 1024;
+/** Spans understood at once, and then appended: whom a parent among them is about is known to its children. */
+const BATCH_SPANS = 10_000;
 /** A file is decoded from one text, and none is longer: 512 MB. */
 const MAX_FILE_BYTES = constants.MAX_STRING_LENGTH;
 
@@ -72,11 +69,9 @@ export async function ingest(files: readonly string[], options: IngestOptions, o
         ...(options.explain === true ? { explained: [] } : {}),
       };
       const progress = new Progress('spans');
-      for (const [i, { bytes }] of contents.entries()) {
-        const size = batchSize(bytes.length, sizes[i]!);
+      for (const { bytes } of contents)
         for (const decoded of decodeFile(bytes))
-          await append(decoded, size, writer, ledger.policy, summary, progress);
-      }
+          await append(decoded, writer, ledger.policy, summary, progress);
       progress.done();
       await writer.close();
       stopped.push(...(await ledger.ship(writer, out)).stopped);
@@ -93,57 +88,28 @@ export async function ingest(files: readonly string[], options: IngestOptions, o
   }
 }
 
-/** How many spans, or log records, one transaction takes. */
-function batchSize(bytes: number, { spans, logs }: Size): number {
-  const average = bytes / Math.max(1, spans + logs);
-  return Math.max(1, Math.min(APPEND_SPANS, Math.floor(APPEND_BYTES / average)));
-}
-
 async function append(
-  decoded: Decoded,
-  size: number,
+  { spans, logs, unreadable }: Decoded,
   writer: Writer,
   policy: Policy,
   summary: Summary,
   progress: Progress,
 ): Promise<void> {
-  const { spans, logs, unreadable } = decoded;
-  for (const some of inBatches(spans, size)) {
+  for (const some of inBatches(spans)) {
     const batch = some.map((span) => understand(span, policy));
     const became = new Map<Understood, Became>();
-    await appendAll(batch, writer, summary, (each, what) => became.set(each, what));
+    add(summary, await writer.append(batch, (each, what) => became.set(each, what)));
     for (const [at, span] of some.entries())
       summary.explained?.push(explain(span, batch[at]!, became.get(batch[at]!), policy));
     progress.update(summary.mapped + summary.not_agent, summary.spans);
   }
-  for (const some of inBatches(understandLogs(logs, policy), size)) await appendAll(some, writer, summary);
-  for (const some of inBatches(unreadable, size))
-    await appendAll(
-      some.map((span) => quarantine(span, policy)),
-      writer,
-      summary,
-    );
+  for (const some of inBatches(understandLogs(logs, policy))) add(summary, await writer.append(some));
+  for (const some of inBatches(unreadable))
+    add(summary, await writer.append(some.map((span) => quarantine(span, policy))));
 }
 
-/** In halves where one transaction cannot hold what it became: then nothing of it was recorded. */
-async function appendAll(
-  batch: readonly Understood[],
-  writer: Writer,
-  summary: Summary,
-  told?: Told,
-): Promise<void> {
-  try {
-    add(summary, await writer.append(batch, told));
-  } catch (error) {
-    if (!(error instanceof RangeError) || batch.length < 2) throw error;
-    const half = batch.length >> 1;
-    await appendAll(batch.slice(0, half), writer, summary, told);
-    await appendAll(batch.slice(half), writer, summary, told);
-  }
-}
-
-function* inBatches<T>(all: readonly T[], size: number): Generator<T[]> {
-  for (let i = 0; i < all.length; i += size) yield all.slice(i, i + size);
+function* inBatches<T>(all: readonly T[]): Generator<T[]> {
+  for (let i = 0; i < all.length; i += BATCH_SPANS) yield all.slice(i, i + BATCH_SPANS);
 }
 
 function add(summary: Summary, receipt: Receipt): void {

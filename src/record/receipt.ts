@@ -35,3 +35,10 @@ export function emptyReceipt(): Receipt {
 export function countRecord(receipt: Receipt, action: string): void {
   receipt.records[action] = (receipt.records[action] ?? 0) + 1;
 }
+
+/** Adds what another append did. */
+export function addReceipt(receipt: Receipt, { records, ...counts }: Receipt): void {
+  for (const [name, count] of Object.entries(counts)) receipt[name as keyof typeof counts] += count;
+  for (const [action, count] of Object.entries(records))
+    receipt.records[action] = (receipt.records[action] ?? 0) + count;
+}

@@ -7,24 +7,11 @@ import { Writer } from '../../src/pipeline.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { id } from '../support/ledger-kit.ts';
 
-/* What one transaction takes: it is one frame of the journal, and a frame has a limit. */
-
-const append = Writer.prototype.append;
-let batches: number[] = [];
+/* How much is understood before it is appended; what one transaction takes of it is the writer's to say. */
 
 afterEach(() => {
   vi.restoreAllMocks();
-  batches = [];
 });
-
-/** The writer, which refuses batches of more than so many as its journal refuses what is too large. */
-function writerThatTakes(most: number): void {
-  vi.spyOn(Writer.prototype, 'append').mockImplementation(function (this: Writer, batch, told) {
-    if (batch.length > most) return Promise.reject(new RangeError('a transaction is too large'));
-    batches.push(batch.length);
-    return append.call(this, batch, told);
-  });
-}
 
 interface Summary {
   spans: number;
@@ -32,13 +19,12 @@ interface Summary {
   records: { [action: string]: number };
 }
 
-async function ingested(spans: number, bytes: number): Promise<Summary> {
+async function ingested(spans: number): Promise<Summary> {
   const folder = temporaryFolder();
   const file = join(folder, 'traces.json');
   const attributes = Object.entries({
     'gen_ai.operation.name': 'execute_tool',
     'gen_ai.tool.name': 'list_files',
-    padding: 'x'.repeat(bytes),
   }).map(([key, stringValue]) => ({ key, value: { stringValue } }));
   const all = Array.from({ length: spans }, () => ({
     traceId: id(16),
@@ -55,27 +41,9 @@ async function ingested(spans: number, bytes: number): Promise<Summary> {
   return documents[0] as Summary;
 }
 
-it('500 spans of the usual size', async () => {
-  writerThatTakes(Number.POSITIVE_INFINITY);
-  expect(await ingested(1_201, 10)).toMatchObject({ spans: 1_201, mapped: 1_201 });
-  expect(batches).toEqual([500, 500, 201]);
-});
-
-it('fewer, where they come to 16 MB of the file', async () => {
-  writerThatTakes(Number.POSITIVE_INFINITY);
-  expect(await ingested(40, 2 ** 20)).toMatchObject({ spans: 40, mapped: 40 });
-  expect(batches).toEqual([15, 15, 10]);
-});
-
-it('halves, where what they became is too large all the same', async () => {
-  writerThatTakes(3);
-  const { mapped, records } = await ingested(20, 10);
-  expect(mapped).toBe(20);
-  expect(records.tool_invoked).toBe(20);
-  expect(batches.reduce((sum, each) => sum + each, 0)).toBe(20);
-});
-
-it('and no half of one', async () => {
-  writerThatTakes(0);
-  await expect(ingested(2, 10)).rejects.toThrow(RangeError);
+it('10,000 spans', async () => {
+  const append = vi.spyOn(Writer.prototype, 'append');
+  const { spans, mapped, records } = await ingested(10_001);
+  expect([spans, mapped, records.tool_invoked]).toEqual([10_001, 10_001, 10_001]);
+  expect(append.mock.calls.map(([batch]) => batch.length)).toEqual([10_000, 1]);
 });
