@@ -338,15 +338,17 @@ export class Writer {
   /**
    * Ends a chain whose place in the store is taken: a successor says so in `fork_detected`, and what of the
    * chain the store has not confirmed is recorded again there, naming where it stood. Never healed silently,
-   * and nothing acknowledged is lost.
+   * and nothing acknowledged is lost. Durable when it returns.
    */
-  supersede(stopped: StoppedChain): void {
+  async supersede(stopped: StoppedChain): Promise<void> {
     const now = this.#options.clock();
     const { chainId, ...found } = stopped;
     this.journal.transact((transaction) => {
       if (transaction.chain?.chainId === chainId) transaction.chain = { ...transaction.chain, stopped: true };
       this.#append(transaction, control('fork_detected', { chain_id: chainId, ...found }, now), now);
     }, 'own');
+    // Not before it is durable does `unshipped` tell of what was committed while the chain was being shipped.
+    do await this.journal.flush();
     while (this.#recordAgain(chainId, now));
   }
 
@@ -354,10 +356,11 @@ export class Writer {
   #recordAgain(chainId: string, now: number): boolean {
     let moved = 0;
     this.journal.transact((transaction) => {
+      this.#sealed = 0;
       let end: Shipped | undefined;
       for (const unshipped of this.journal.unshipped()) {
         const { record } = unshipped;
-        if (record.chainId !== chainId || moved >= RECORD_AGAIN) break;
+        if (record.chainId !== chainId || moved >= PART_ITEMS || this.#sealed >= PART_BYTES) break;
         const draft = JSON.parse(record.payload) as AuditRecord;
         const { recorded_at } = draft;
         if (!CHAIN_ACTIONS.has(draft.action)) {
@@ -489,7 +492,7 @@ export class Writer {
   }
 }
 
-/** What one transaction takes of a batch, at most: it holds up all else, and is one frame of the journal. */
+/** What one transaction takes, at most: it holds up all else, and is one frame of the journal. */
 const PART_ITEMS = 500;
 /** Ended once its records come to this much. */
 const PART_BYTES = 4 * 1024 * 1024;
@@ -505,8 +508,6 @@ const QUARANTINED: Became = { actions: ['payload_quarantined'], duplicate: false
 /** Digest of the policy of the journal's last chain. */
 const POLICY = 'state|policy';
 
-/** Records moved in one transaction. */
-const RECORD_AGAIN = 1_000;
 /** What tells of a chain itself has no meaning in another. */
 const CHAIN_ACTIONS: ReadonlySet<string> = new Set(['chain_opened', 'chain_closed']);
 

@@ -48,7 +48,7 @@ export async function ship(
       unlinked === undefined ? await send(journal, target, batch, certain) : { added: 0, stopped: unlinked };
     if (stopped !== undefined) {
       shipment.stopped.push(stopped);
-      writer.supersede(stopped);
+      await writer.supersede(stopped);
       standing = undefined;
       certain = false;
       continue;
@@ -105,7 +105,7 @@ async function lookBack(writer: Writer, target: Target, shipment: Shipment): Pro
   if (chainId === undefined) return undefined;
   const amiss = await notStanding(target, { chainId, seq: size! - 1, expected: head! });
   if (amiss !== undefined) await restore(journal, target, shipment, amiss);
-  const wasTold = tellGone(writer, shipment);
+  const wasTold = await tellGone(writer, shipment);
   return amiss === undefined && !wasTold ? head : undefined;
 }
 
@@ -126,15 +126,15 @@ async function lookAside(
   const found = await target.standing(chainId, seq);
   if (found.length === 0 || confirmedIn(writer.journal).isKnown({ chainId, seq, expected: '' })) return;
   await noteGone(writer.journal, { chainId, kind: 'fork', seq, expected: '', found });
-  tellGone(writer, shipment);
+  await tellGone(writer, shipment);
 }
 
 /** True where it had not been told. */
-function tellGone(writer: Writer, shipment: Shipment): boolean {
+async function tellGone(writer: Writer, shipment: Shipment): Promise<boolean> {
   const { journal } = writer;
   const gone = journal.get(GONE) as Gone | undefined;
   if (gone?.told !== false) return false;
-  writer.supersede(gone.stopped);
+  await writer.supersede(gone.stopped);
   journal.transact((transaction) => transaction.set(GONE, { ...gone, told: true }));
   shipment.stopped.push(gone.stopped);
   return true;

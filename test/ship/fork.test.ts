@@ -271,6 +271,31 @@ describe('a place that is not ours any more', () => {
     await begun.journal.close();
   });
 
+  it.each([1, 1_200])('is told once, though %d more are recorded while it is found', async (more) => {
+    const begun = await begin(4, 5);
+    await occupy(begun, begun.size);
+    const faulty = new FaultyStore(store);
+    faulty.after = async () => {
+      if (begun.journal.chain!.chainId !== begun.chainId) return;
+      const spans = Array.from({ length: more }, () => id(8));
+      // Committed, and not durable yet.
+      begun.writer.commit(spans.map((spanId) => toolCall({ spanId })));
+      begun.spans.push(...spans);
+    };
+    const { stopped } = await ship(begun.writer, faulty.asStore);
+    expect(begun.spans.length, 'recorded meanwhile').toBeGreaterThan(5);
+    expect(stopped).toMatchObject([{ chainId: begun.chainId, kind: 'fork', seq: begun.size }]);
+    const all = await expectNothingLost(begun);
+    expect(forks(all)).toHaveLength(1);
+    const again = all.filter(({ record }) => record.details?.recorded_before !== undefined);
+    expect(again.map(({ record }) => record.trace!.span_id)).toEqual(begun.spans);
+    const { chains } = await verify(store, { ledgerId: LEDGER_ID });
+    expect(chains.find(({ chain_id }) => chain_id === begun.journal.chain!.chainId)).toMatchObject({
+      status: 'valid',
+    });
+    await begun.journal.close();
+  });
+
   it('of which only the hash is still ours: what stands there is not what we sent', async () => {
     const begun = await begin(0, 3);
     const faulty = new FaultyStore(store);
