@@ -74,6 +74,7 @@ export class Sidecar {
   readonly #intake: Intake;
   #policy: Policy;
   #understanding: UnderstandingPool;
+  readonly #deniedReads: DeniedReads;
   readonly #denied: NonNullable<HttpOptions['denied']>;
   #host: { server: HttpServer; sessions: Store[] } | undefined;
   #isDraining = false;
@@ -119,11 +120,8 @@ export class Sidecar {
       readingsOf({ intake, budget, shipper: this.#shipper, forward: this.#forward, journal: writer.journal }),
     );
 
-    const denied = new DeniedReads(writer);
-    this.#denied = (refusal, attempt) => {
-      denied.note({ ...attempt, status: refusal.status });
-      this.#shipper.wake();
-    };
+    this.#deniedReads = new DeniedReads(writer, () => this.#shipper.wake());
+    this.#denied = (refusal, attempt) => this.#deniedReads.note({ ...attempt, status: refusal.status });
     const common: Omit<HttpOptions, 'routes'> = {
       tokens,
       certificates,
@@ -227,10 +225,12 @@ export class Sidecar {
     await this.#forward?.close(FORWARD_CLOSE_MS);
     const isOver = await this.#shipper.stop(SHIP_CLOSE_MS);
     await this.#admin.close();
-    if (this.#host === undefined) return isOver;
-    rmSync(this.#options.layout.serveFile, { force: true });
-    await this.#host.server.close();
-    for (const session of this.#host.sessions) await session.close();
+    if (this.#host !== undefined) {
+      rmSync(this.#options.layout.serveFile, { force: true });
+      await this.#host.server.close();
+      for (const session of this.#host.sessions) await session.close();
+    }
+    this.#deniedReads.close();
     return isOver;
   }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { SpanledgerError } from '../../src/errors.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { DeniedReads } from '../../src/server/denied.ts';
 import type { Store } from '../../src/store/client.ts';
@@ -95,9 +96,12 @@ describe('denied reads', () => {
   function reads(maxBytes?: number) {
     const journal = openJournal(join(memoryFolder(), 'journal'), maxBytes);
     onTestFinished(() => journal.close());
-    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] });
     onTestFinished(() => void vi.useRealTimers());
-    return { journal, denied: new DeniedReads(writerIn(journal)) };
+    const writer = writerIn(journal);
+    const denied = new DeniedReads(writer);
+    onTestFinished(() => denied.close());
+    return { journal, writer, denied };
   }
   const attempt = (more: object = {}) => ({
     subject: undefined,
@@ -131,6 +135,60 @@ describe('denied reads', () => {
     denied.note(attempt({ clientIp: '::9998' }));
     await journal.flush();
     expect(told(journal).length).toBeGreaterThan(1_001);
+  });
+
+  it('that stop are told to the last one, once, when their minute is over', async () => {
+    const { journal, denied } = reads();
+    for (let i = 0; i < 100; i++) denied.note(attempt());
+    denied.note(attempt({ status: 403, subject: 'a' }));
+    vi.advanceTimersByTime(300_000);
+    denied.close();
+    await journal.flush();
+    const sums = told(journal).map(({ actor, control, user, outcome }) => [
+      actor?.id,
+      control?.attempts_before,
+      user?.client_ip,
+      outcome?.error_type,
+    ]);
+    expect(sums).toEqual([
+      ['unknown', undefined, '::1', 'unauthenticated'],
+      ['a', undefined, '::1', 'forbidden'],
+      ['unknown', 99, '::1', 'unauthenticated'],
+    ]);
+  });
+
+  it('are told at the end, within their minute too, those of too many as nobody in particular', async () => {
+    const { journal, denied } = reads();
+    for (let i = 0; i < 1_500; i++) denied.note(attempt({ clientIp: `::${i}`, subject: `s${i}` }));
+    denied.close();
+    vi.advanceTimersByTime(300_000);
+    await journal.flush();
+    expect(told(journal)).toHaveLength(1_002);
+    const { actor, control, user } = told(journal).at(-1)!;
+    expect([actor?.id, control, user]).toEqual([
+      'unknown',
+      { asked: 'GET /x', attempts_before: 499 },
+      undefined,
+    ]);
+  });
+
+  it('that a journal would not take are told when it does, by the next or by a sweep', async () => {
+    const { journal, writer, denied } = reads();
+    const full = vi.spyOn(writer, 'tell').mockImplementation(() => {
+      throw new SpanledgerError('journal_full', 'full');
+    });
+    denied.note(attempt());
+    denied.note(attempt());
+    denied.note(attempt({ clientIp: '::2' }));
+    vi.advanceTimersByTime(60_000);
+    full.mockRestore();
+    denied.note(attempt());
+    vi.advanceTimersByTime(60_000);
+    await journal.flush();
+    expect(told(journal).map(({ control, user }) => [user?.client_ip, control?.attempts_before])).toEqual([
+      ['::1', 2],
+      ['::2', 1],
+    ]);
   });
 
   it('do not fail where the journal takes nothing', async () => {
