@@ -1,5 +1,5 @@
 import { payloadDigest, ZERO_HASH } from '../chain/entry.ts';
-import type { SealedRecord } from '../chain/seal.ts';
+import type { SealedRecord, StoppedChain } from '../chain/seal.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { PolicyDocument } from '../policy/document.ts';
 import { canonicalJson } from '../record/canonical.ts';
@@ -9,7 +9,7 @@ import type { Store } from '../store/client.ts';
 import { headOf, openerOf } from '../store/records.ts';
 import { batchesOf } from '../target/batch.ts';
 import { isChainId, readLine } from '../target/line.ts';
-import type { RelayAnswer } from '../target/relay.ts';
+import type { RelayAnswer, RelayConflict } from '../target/relay.ts';
 import { notStanding, type Target } from '../target/target.ts';
 import { Refusal } from './answers.ts';
 import { readBody } from './body.ts';
@@ -121,14 +121,17 @@ export class Relay {
     // What is restored may follow what is lost: its journal knows, and its record says so.
     if (seq > 0 && how === 'unsure') {
       const stopped = await notStanding(target, { chainId, seq: seq - 1, expected: prevHash });
-      if (stopped !== undefined) return json(409, { stopped });
+      if (stopped !== undefined) return conflict({ stopped, added: 0 });
     }
     let added = 0;
+    let stopped: StoppedChain | undefined;
     for (const batch of batchesOf(entries)) {
       const delivered = await target.deliver(batch, how);
       added += delivered.added;
-      if (delivered.stopped !== undefined) return json(409, { stopped: delivered.stopped });
+      stopped ??= delivered.stopped;
+      if (stopped !== undefined && how !== 'restored') break;
     }
+    if (stopped !== undefined) return conflict({ stopped, added });
     const answer: RelayAnswer = { chain_id: chainId, size: last.seq + 1, head: last.recordHash, added };
     return json(200, answer);
   }
@@ -197,6 +200,10 @@ export class Relay {
 function chainsNamedIn({ control }: AuditRecord): string[] {
   const { chain_id: before } = (control?.predecessor ?? {}) as { chain_id?: unknown };
   return [control?.chain_id, before].filter((each) => typeof each === 'string');
+}
+
+function conflict(answer: RelayConflict): Answer {
+  return json(409, answer);
 }
 
 function foreign(chainId: string): Refusal {

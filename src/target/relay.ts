@@ -18,6 +18,9 @@ export interface RelayAnswer {
   added: number;
 }
 
+/** And what where a record has not its place: with 409, `added` counts what was sent all the same. */
+export type RelayConflict = Required<Delivered>;
+
 /** Entries of one request come to so many bytes, or are one. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
 const TIMEOUT_MS = 60_000;
@@ -41,29 +44,36 @@ export class RelayTarget implements Target {
 
   async deliver(batch: Batch, how: Delivery): Promise<Delivered> {
     let added = 0;
+    let stopped: StoppedChain | undefined;
     for (const { lines, last } of requestsOf(batch)) {
       const path = `/v1/entries${how === 'restored' ? '?restored=1' : ''}`;
       const { status, body } = await this.#ask(path, lines);
-      if (status === 409) return { added, stopped: this.#stoppedIn(body, last.chainId) };
+      if (status === 409) {
+        const conflict = this.#conflictIn(body, last.chainId);
+        added += conflict.added;
+        stopped ??= conflict.stopped;
+        if (how === 'restored') continue;
+        break;
+      }
       const answer = body as Partial<RelayAnswer>;
       // Whatever answers 200 is not a relay yet: what is acknowledged is the last record, by its hash.
       const isTaken = answer.chain_id === last.chainId && answer.head === last.recordHash;
       if (!isTaken || answer.size !== last.seq + 1) throw noRelay(this.#base);
       added += Number(answer.added);
     }
-    return { added };
+    return stopped === undefined ? { added } : { added, stopped };
   }
 
-  #stoppedIn(body: object, chainId: string): StoppedChain {
-    const { stopped } = body as { stopped?: Partial<StoppedChain> };
+  #conflictIn(body: object, chainId: string): RelayConflict {
+    const { stopped, added } = body as { stopped?: Partial<StoppedChain>; added?: unknown };
     const isWhole =
       stopped?.chainId === chainId &&
       (stopped.kind === 'fork' || stopped.kind === 'rollback') &&
       Number.isSafeInteger(stopped.seq) &&
       typeof stopped.expected === 'string' &&
       isListOfText(stopped.found);
-    if (!isWhole) throw noRelay(this.#base);
-    return stopped as StoppedChain;
+    if (!isWhole || !Number.isSafeInteger(added)) throw noRelay(this.#base);
+    return body as RelayConflict;
   }
 
   /** An answer that is a success or a conflict; GET without lines, else POST. */

@@ -228,6 +228,25 @@ describe('entries', () => {
     expect((await post(running, linesOf(records))).body).toMatchObject({ added: 2 });
   });
 
+  it('that were there once are all sent again, though another record stands among them', async () => {
+    const running = await startSidecar(dir, store, { tokens: TOKENS });
+    // More than one insert takes.
+    const records = await chainOf(10_001);
+    expect((await post(running, linesOf(records.slice(0, 2)))).status).toBe(200);
+    const forged = resealed(records[2]!, {
+      payload: canonicalJson({ ...recordOf(records[2]!), purpose: 'forged' }),
+    });
+    expect((await post(running, lineOf(forged))).status).toBe(200);
+    const stopped = { kind: 'fork', seq: 2, found: [forged.recordHash] };
+    expect(await post(running, linesOf(records))).toMatchObject({ status: 409, body: { stopped, added: 0 } });
+    const restored = await post(running, linesOf(records), { path: '/v1/entries?restored=1' });
+    expect(restored).toMatchObject({ status: 409, body: { stopped, added: records.length - 3 } });
+    expect(await placesOf(records[0]!.chainId)).toBe(records.length);
+    await store.command(
+      `ALTER TABLE spanledger.audit_records DELETE WHERE chain_id = '${records[0]!.chainId}' SETTINGS mutations_sync = 2`,
+    );
+  });
+
   it("of another's chain, or another tenant, are refused", async () => {
     const running = await startSidecar(dir, store, { tokens: TOKENS });
     const records = await chainOf(2);

@@ -63,12 +63,17 @@ describe('a relay as target', () => {
     [
       'a conflict of another chain',
       409,
-      () => ({ stopped: { chainId: 'another', kind: 'fork', seq: 0, expected: '', found: [] } }),
+      () => ({ stopped: { chainId: 'another', kind: 'fork', seq: 0, expected: '', found: [] }, added: 0 }),
     ],
     [
       'a conflict of no kind',
       409,
-      () => ({ stopped: { chainId: last().chainId, kind: 'x', seq: 0, expected: '', found: [] } }),
+      () => ({ stopped: { chainId: last().chainId, kind: 'x', seq: 0, expected: '', found: [] }, added: 0 }),
+    ],
+    [
+      'a conflict and no count',
+      409,
+      () => ({ stopped: { chainId: last().chainId, kind: 'fork', seq: 0, expected: '', found: [] } }),
     ],
     ['no right', 403, () => ({ error: { code: 'forbidden', message: 'no' } })],
     ['a refusal', 400, () => ({})],
@@ -76,6 +81,39 @@ describe('a relay as target', () => {
     const target = new RelayTarget({ endpoint: await saying(status, answer()) });
     expect(await codeOf(() => target.deliver(batch, 'unsure'))).toBe('relay_refused');
     if (status !== 409) expect(await codeOf(() => target.standing(last().chainId, 0))).toBe('relay_refused');
+  });
+
+  it('that tells of a conflict is sent the rest of what is restored, and of nothing else', async () => {
+    const payload = 'x'.repeat(5 * 1024 * 1024);
+    const large = batch.map((record) => ({ ...record, payload })) as unknown as Batch;
+    const conflict = (seq: number) => ({
+      chainId: last().chainId,
+      kind: 'fork',
+      seq,
+      expected: '',
+      found: [],
+    });
+    for (const how of ['restored', 'unsure'] as const) {
+      const answers = [
+        [409, { stopped: conflict(0), added: 2 }],
+        [409, { stopped: conflict(1), added: 1 }],
+        [200, taken({ size: 3, head: large[2]!.recordHash, added: 1 })],
+        [200, taken({ added: 1 })],
+      ] as const;
+      let asked = 0;
+      const endpoint = await answering((response) => {
+        const [status, body] = answers[asked++]!;
+        response.writeHead(status, { 'content-type': 'application/json' });
+        response.end(JSON.stringify(body));
+      });
+      const delivered = await new RelayTarget({ endpoint }).deliver(large, how);
+      const isAll = how === 'restored';
+      expect({ asked, ...delivered }).toEqual({
+        asked: isAll ? 4 : 1,
+        added: isAll ? 5 : 2,
+        stopped: conflict(0),
+      });
+    }
   });
 
   it.each([429, 500, 502, 503])('that answers %d is asked again later', async (status) => {
