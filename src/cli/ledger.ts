@@ -43,6 +43,8 @@ export class Ledger {
   #isAmiss = false;
   /** Journals warned of. */
   readonly #broken = new Set<string>();
+  /** Journals another process held when they were last looked at, and which, as it says. */
+  readonly #holders = new Map<string, string | undefined>();
 
   readonly #host: Host | undefined;
 
@@ -99,7 +101,10 @@ export class Ledger {
     // What an app's journals hold is the whole ledger until a command opens its database for the first time.
     const isUnopened = url === undefined && !existsSync(layout.clickhouse);
     if (mode === 'read' && isUnopened && existsSync(layout.storeLock)) throw databaseGone(layout.clickhouse);
-    const { store, host } = url === undefined ? await embeddedIn(layout, mode) : { store: Store.server(url) };
+    const { store, host } =
+      url === undefined
+        ? await embeddedIn(layout, mode)
+        : { store: Store.server(url), host: mode === 'serve' ? undefined : hostIn(layout) };
     try {
       // Of a process that is gone, whose port may be another's by now.
       if (mode === 'serve' && url === undefined) rmSync(layout.serveFile, { force: true });
@@ -145,13 +150,50 @@ export class Ledger {
   /**
    * Carries what waits in journals nobody holds to the store: a writer that died, an app without a database; and
    * has a `serve` that lets us in carry its own, so that what it acknowledged is in the answer. A journal
-   * that is broken is warned of, and keeps nobody from what the store has.
+   * that is broken, or that of a `serve` which does not answer, is warned of, and keeps nobody from what the store has.
    */
   async drain(out: Output): Promise<void> {
-    if (this.#host !== undefined) await askHost(this.#host, 'ship');
-    for (const name of listJournals(this.deployment.layout.journals)) {
+    await this.#eachJournal(out, async (journal, name) => {
+      const writer = this.writer(journal, roleOf(name));
+      const { stopped } = await this.ship(writer, out);
+      await writer.close();
+      if (stopped.length > 0) await this.ship(writer, out);
+    });
+    await this.#askForAll('ship', out);
+  }
+
+  /** What journals keep that could not be understood: those nobody holds, and that of a `serve` that lets us in. */
+  async quarantined(out: Output): Promise<Map<string, unknown>> {
+    const found = new Map<string, unknown>();
+    await this.#eachJournal(out, async (journal) => {
+      for (const [digest, kept] of journal.quarantined()) found.set(digest, kept);
+    });
+    const text = (await this.#askForAll('quarantine', out)) ?? '[]';
+    for (const [digest, kept] of JSON.parse(text) as [string, unknown][]) found.set(digest, kept);
+    return found;
+  }
+
+  /** Tells a `serve` that lets us in what its ledger was found to be. */
+  async tellVerified(status: string): Promise<void> {
+    await this.#ask('verified', JSON.stringify({ status }));
+  }
+
+  /** Those nobody holds, one after another; who holds the others is known afterwards. */
+  async #eachJournal(out: Output, work: (journal: Journal, name: string) => Promise<void>): Promise<void> {
+    const { journals } = this.deployment.layout;
+    this.#holders.clear();
+    for (const name of listJournals(journals)) {
+      const journal = this.#journal(name, out);
+      if (journal === undefined) {
+        if (!this.#broken.has(name)) this.#holders.set(name, FileLock.holder(join(journals, name, 'lock')));
+        continue;
+      }
       try {
-        await this.#drain(name, out);
+        try {
+          await work(journal, name);
+        } finally {
+          await journal.close();
+        }
       } catch (error) {
         if (!isOfJournal(error)) throw error;
         this.#warnOf(name, error, out);
@@ -159,35 +201,36 @@ export class Ledger {
     }
   }
 
-  async #drain(name: string, out: Output): Promise<void> {
-    const journal = this.#journal(name, out);
-    if (journal === undefined) return;
+  /** What a `serve` that lets us in answers for its own journal; of a journal nobody answers for it is said. */
+  async #askForAll(what: 'ship' | 'quarantine', out: Output): Promise<string | undefined> {
+    const answer = await this.#ask(what);
+    for (const [name, holder] of this.#holders) {
+      const isAnswered = answer !== undefined && holder === String(this.#host?.pid);
+      // An app that runs ships its own, as ever.
+      if (isAnswered || (what === 'ship' && roleOf(name) !== 'serve')) continue;
+      out.log(
+        `Warning: the journal ${name} is held by another process (${holder ?? 'unknown'}) and was left out: what only that journal has is missing from this answer.`,
+      );
+    }
+    return answer;
+  }
+
+  /**
+   * Undefined where no `serve` lets us in; with a server as the store also where it doesn't answer as it should:
+   * then the store is there without it.
+   */
+  async #ask(what: 'ship' | 'quarantine' | 'verified', body?: string): Promise<string | undefined> {
+    const host = this.#host;
+    if (host === undefined || this.store.where === 'embedded')
+      return host && (await askHost(host, what, body));
+    // Of one that died its port may be anybody's now.
+    if (![...this.#holders.values()].includes(String(host.pid))) return undefined;
     try {
-      const writer = this.writer(journal, roleOf(name));
-      const { stopped } = await this.ship(writer, out);
-      await writer.close();
-      if (stopped.length > 0) await this.ship(writer, out);
-    } finally {
-      await journal.close();
+      return await askHost(host, what, body);
+    } catch (error) {
+      if (!isSpanledgerError(error)) throw error;
+      return undefined;
     }
-  }
-
-  /** What journals keep that could not be understood: those nobody holds, and that of a `serve` that lets us in. */
-  async quarantined(out: Output): Promise<Map<string, unknown>> {
-    const text = this.#host === undefined ? '[]' : await askHost(this.#host, 'quarantine');
-    const found = new Map(JSON.parse(text) as [string, unknown][]);
-    for (const name of listJournals(this.deployment.layout.journals)) {
-      const journal = this.#journal(name, out);
-      if (journal === undefined) continue;
-      for (const [digest, kept] of journal.quarantined()) found.set(digest, kept);
-      await journal.close();
-    }
-    return found;
-  }
-
-  /** Tells a `serve` that lets us in what its ledger was found to be. */
-  async tellVerified(status: string): Promise<void> {
-    if (this.#host !== undefined) await askHost(this.#host, 'verified', JSON.stringify({ status }));
   }
 
   /** Undefined while another process has it, or when it does not open. */
@@ -253,19 +296,17 @@ export async function embeddedIn(layout: Layout, mode: Mode): Promise<{ store: S
     return { store: await Store.embedded(layout) };
   } catch (error) {
     const host = mode !== 'serve' && isSpanledgerError(error, 'directory_busy') ? hostIn(layout) : undefined;
-    if (host === undefined) throw error;
+    // Of a process that is gone: whoever has its port now would be believed.
+    if (host === undefined || String(host.pid) !== FileLock.holder(layout.storeLock)) throw error;
     return { store: Store.through(host), host };
   }
 }
 
-/**
- * Undefined where none is left, it is just being written, or it is of a process that is gone: whoever has its port
- * now would be believed.
- */
-function hostIn({ serveFile, storeLock }: Layout): Host | undefined {
+/** Undefined where none is left, or it is just being written. */
+function hostIn({ serveFile }: Layout): Host | undefined {
   try {
-    const host = JSON.parse(readFileSync(serveFile, 'utf8')) as Host;
-    return String(host.pid) === FileLock.holder(storeLock) ? host : undefined;
+    const host = JSON.parse(readFileSync(serveFile, 'utf8')) as Host | null;
+    return host ?? undefined;
   } catch {
     return undefined;
   }

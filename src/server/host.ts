@@ -4,11 +4,14 @@ import type { Store } from '../store/client.ts';
 import { GUEST_PATHS, type GuestQuery } from '../store/guest.ts';
 import { type Answer, json, type Route } from './http.ts';
 
-export interface HostOptions {
+export interface EngineOptions {
   /** A session of its own, so that a guest's long query holds up no shipping. */
   store: Store;
   /** Another, that only reads. */
   readOnly: Store;
+}
+
+export interface HostOptions {
   /** Resolves when all that was acknowledged is in the store. */
   shipped: () => Promise<void>;
   quarantined: () => Iterable<[string, unknown]>;
@@ -19,42 +22,50 @@ export interface HostOptions {
  * Lets the other commands in while this process has the embedded engine: they run as they always do, but for the
  * engine, which they ask through here. Whoever holds the token of `serve.json` could open the directory itself.
  */
-export function hostRoutes(options: HostOptions): Route[] {
-  const { store, readOnly, shipped, quarantined, verified } = options;
+export function engineRoutes({ store, readOnly }: EngineOptions): Route[] {
   const storeOf = (query: GuestQuery) => (query.readOnly ? readOnly : store);
-  const route = (path: string, work: (body: string) => Promise<string>): Route => ({
-    method: 'POST',
-    path,
-    rights: ['admin'],
-    isReading: true,
-    answer: async ({ request }) => answerOf(async () => work(await textOf(request))),
-  });
   return [
-    route(GUEST_PATHS.text, (body) => {
+    route('text', (body) => {
       const query = JSON.parse(body) as GuestQuery;
       return storeOf(query).text(query.sql, query.format ?? 'JSONEachRow', query.parameters);
     }),
-    route(GUEST_PATHS.command, async (body) => {
+    route('command', async (body) => {
       const query = JSON.parse(body) as GuestQuery;
       await storeOf(query).command(query.sql, query.parameters);
       return '';
     }),
-    route(GUEST_PATHS.insert, async (body) => {
+    route('insert', async (body) => {
       const end = body.indexOf('\n');
       const query = JSON.parse(body.slice(0, end)) as GuestQuery;
       await storeOf(query).insert(query.sql, body.slice(end + 1));
       return '';
     }),
-    route(GUEST_PATHS.ship, async () => {
+  ];
+}
+
+/** What only this process can do for them, whatever its store: it has a journal. */
+export function hostRoutes({ shipped, quarantined, verified }: HostOptions): Route[] {
+  return [
+    route('ship', async () => {
       await shipped();
       return '';
     }),
-    route(GUEST_PATHS.quarantine, async () => JSON.stringify([...quarantined()])),
-    route(GUEST_PATHS.verified, async (body) => {
+    route('quarantine', async () => JSON.stringify([...quarantined()])),
+    route('verified', async (body) => {
       verified((JSON.parse(body) as { status: string }).status);
       return '';
     }),
   ];
+}
+
+function route(what: keyof typeof GUEST_PATHS, work: (body: string) => Promise<string>): Route {
+  return {
+    method: 'POST',
+    path: GUEST_PATHS[what],
+    rights: ['admin'],
+    isReading: true,
+    answer: async ({ request }) => answerOf(async () => work(await textOf(request))),
+  };
 }
 
 /** The guest hears of an error what it would have heard of its own engine. */

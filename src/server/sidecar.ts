@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { replaceFile } from '../config/durable.ts';
 import type { Layout } from '../config/layout.ts';
 import type { Settings } from '../config/settings.ts';
@@ -16,7 +16,7 @@ import { adminRoutes, type Health } from './admin.ts';
 import { Budget } from './budget.ts';
 import { DeniedReads } from './denied.ts';
 import { Forward } from './forward.ts';
-import { hostRoutes } from './host.ts';
+import { engineRoutes, hostRoutes } from './host.ts';
 import { type HttpOptions, HttpServer } from './http.ts';
 import { Intake } from './intake.ts';
 import { type Address, certificatesOf, refuseOpen, textOf } from './listen.ts';
@@ -76,7 +76,7 @@ export class Sidecar {
   #understanding: UnderstandingPool;
   readonly #deniedReads: DeniedReads;
   readonly #denied: NonNullable<HttpOptions['denied']>;
-  #host: { server: HttpServer; sessions: Store[] } | undefined;
+  #host: { server: HttpServer; sessions: Store[]; token: string } | undefined;
   #isDraining = false;
   #broken: (error: SpanledgerError) => void = () => {};
   /** Resolves with why, should the journal break: then nothing can be acknowledged any more by this process. */
@@ -226,7 +226,7 @@ export class Sidecar {
     const isOver = await this.#shipper.stop(SHIP_CLOSE_MS);
     await this.#admin.close();
     if (this.#host !== undefined) {
-      rmSync(this.#options.layout.serveFile, { force: true });
+      this.#lockOut(this.#host.token);
       await this.#host.server.close();
       for (const session of this.#host.sessions) await session.close();
     }
@@ -234,25 +234,28 @@ export class Sidecar {
     return isOver;
   }
 
-  /** A server's other clients need nobody to let them in. */
+  /** For the engine only where nobody else gets to it: a server takes other clients itself. */
   async #letIn(): Promise<void> {
     const { store, layout, writer } = this.#options;
-    if (store.where !== 'embedded') return;
+    const routes = hostRoutes({
+      shipped: () => this.#shipper.shipped(),
+      quarantined: () => writer.journal.quarantined(),
+      verified: (status) => this.#metrics.verified(status),
+    });
+    const sessions: Store[] = [];
+    if (store.where === 'embedded') {
+      const [full, readOnly] = [await store.beside(), await store.beside()];
+      await readOnly.readOnly();
+      sessions.push(full, readOnly);
+      routes.push(...engineRoutes({ store: full, readOnly }));
+    }
     const token = randomBytes(32).toString('base64url');
-    const sessions = [await store.beside(), await store.beside()] as const;
-    await sessions[1].readOnly();
     const server = new HttpServer({
       tokens: new Tokens([{ subject: 'serve.json', sha256: hash('sha256', token), rights: ['admin'] }]),
       denied: this.#denied,
-      routes: hostRoutes({
-        store: sessions[0],
-        readOnly: sessions[1],
-        shipped: () => this.#shipper.shipped(),
-        quarantined: () => writer.journal.quarantined(),
-        verified: (status) => this.#metrics.verified(status),
-      }),
+      routes,
     });
-    this.#host = { server, sessions: [...sessions] };
+    this.#host = { server, sessions, token };
     const address = `http://${textOf(await server.listen({ host: '127.0.0.1', port: 0 }))}`;
     const host: Host = { address, token, pid: process.pid };
     replaceFile(layout.serveFile, `${JSON.stringify(host)}\n`);
@@ -261,6 +264,13 @@ export class Sidecar {
   /** The store was found not to hold what it had confirmed. */
   get isAmiss(): boolean {
     return this.#shipper.counts.stopped > 0;
+  }
+
+  /** On one server there may be two of this directory: `serve.json` is that of the last. */
+  #lockOut(token: string): void {
+    const { serveFile } = this.#options.layout;
+    if (existsSync(serveFile) && readFileSync(serveFile, 'utf8').includes(token))
+      rmSync(serveFile, { force: true });
   }
 
   #look(): void {

@@ -1,11 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Store } from '../../src/store/client.ts';
+import type { Host } from '../../src/store/guest.ts';
 import { goldenCapture } from '../support/captures.ts';
 import { certificatePath } from '../support/certificates.ts';
 import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
+import { codeOf, fileFolder, openStore } from '../support/ledger-kit.ts';
 import { serve } from '../support/serve.ts';
+import { ServedClickHouse } from '../support/served-clickhouse.ts';
 import { tokenOf } from '../support/tokens.ts';
 
 const settingsIn = (dir: string, said: object) => {
@@ -100,6 +104,54 @@ describe('spanledger serve', () => {
     await serving.stop('SIGKILL');
     expect(readFileSync(join(dir, 'serve.json'), 'utf8')).toBe(left);
     expect((await run('verify')).code).toBe(0);
+  });
+
+  it('on a server answers the other commands of its directory for its journal, and no SQL', async () => {
+    const store = await openStore(fileFolder());
+    const served = new ServedClickHouse(store);
+    await served.listen();
+    onTestFinished(async () => {
+      await served.leave();
+      await store.close();
+    });
+    const dir = join(temporaryFolder(), 'served');
+    const start = () => serve(dir, ['--url', served.url]);
+    const run = (...args: string[]) => spanledger([...args, '--dir', dir, '--url', served.url, '--json']);
+    let serving = await start();
+    const spans = [{ traceId: 'no id', spanId: 'b'.repeat(16), name: 'x' }];
+    const sent = await fetch(`${serving.otlp}/v1/traces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }),
+    });
+    expect(await sent.json()).toMatchObject({ partialSuccess: { rejectedSpans: '1' } });
+    const quarantined = async () => {
+      const ran = await run('quarantine');
+      expect(ran.code).toBe(0);
+      return { found: documentOf<object[]>(ran).length, isTold: ran.stderr.includes('is held by another') };
+    };
+    expect(await quarantined()).toEqual({ found: 1, isTold: false });
+    expect((await run('verify')).stderr).not.toContain('Warning');
+    expect(await (await fetch(`${serving.admin}/metrics`)).text()).toMatch(/\{status="valid"\} 1/);
+
+    const file = join(dir, 'serve.json');
+    const host = JSON.parse(readFileSync(file, 'utf8')) as Host;
+    expect(await codeOf(() => Store.through(host).query('SELECT 1'))).toBe('store_failed');
+    // Another's, or one that is gone: the store is there all the same.
+    for (const left of [{ ...host, token: 'another' }, { ...host, pid: 1 }, null]) {
+      writeFileSync(file, JSON.stringify(left));
+      expect(await quarantined()).toEqual({ found: 0, isTold: true });
+      const { code, stderr } = await run('verify');
+      expect(code).toBe(0);
+      expect(stderr).toMatch(/Warning: the journal serve-\w{8} is held by another process \(\d+\)/);
+    }
+    await serving.stop('SIGKILL');
+    writeFileSync(file, JSON.stringify(host));
+    expect(await quarantined()).toEqual({ found: 1, isTold: false });
+    serving = await start();
+    expect(await quarantined()).toEqual({ found: 1, isTold: false });
+    expect(await serving.stop('SIGTERM')).toBe(0);
+    expect(existsSync(file)).toBe(false);
   });
 
   it('ends soon and well though somebody holds connections and says nothing', async () => {
