@@ -112,7 +112,8 @@ export class ServedClickHouse {
   }
 
   async #run({ sql, parameters, rows }: Asked): Promise<string> {
-    if (/^INSERT /i.test(sql)) {
+    // Its rows come beside it; those of VALUES and SELECT stand in it.
+    if (/^INSERT .*\sFORMAT \w+$/is.test(sql)) {
       await this.#store.insert(sql, rows);
       return '';
     }
