@@ -32,6 +32,8 @@ export function credentialsIn(match: string): Part[] {
 export function namesPassword(words: readonly unknown[], i: number): boolean {
   const [option, value] = [words[i - 1], words[i]];
   if (typeof option !== 'string' || typeof value !== 'string' || !/^--?\w/.test(option)) return false;
-  const line = `${words.slice(0, 4).join(' ').slice(0, 100)} ${option} ${value.slice(0, 100)}`;
+  // Of a list that holds other things too, only its words: not everything can be made a text.
+  const first = words.slice(0, 4).filter((word) => typeof word === 'string');
+  const line = `${first.join(' ').slice(0, 100)} ${option} ${value.slice(0, 100)}`;
   return [USER_OPTION, PASSWORD_OPTION].some((expression) => line.search(expression) >= 0);
 }

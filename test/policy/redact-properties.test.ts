@@ -79,6 +79,12 @@ describe('redaction', () => {
     );
   });
 
+  it('takes a list of words in which other things stand for what it is', () => {
+    const thing = Object.create(null) as object;
+    expect(redact([['password', thing], '-p', 'x'])).toEqual([['password', '***REDACTED***'], '-p', 'x']);
+    expect(redact(['sshpass', thing, '-p', MARK])).toEqual(['sshpass', {}, '-p', '***REDACTED***']);
+  });
+
   it('leaves nothing of it in JSON that was cut anywhere', () => {
     fc.assert(
       fc.property(withSecrets(0), fc.double({ min: 0, max: 1, noNaN: true }), (value, share) => {
