@@ -12,7 +12,7 @@ export async function initCommand(options: LedgerOptions, out: Output): Promise<
   const files = [layout.ledgerFile, layout.masterKeyFile, layout.settingsFile];
   const before = files.filter((file) => existsSync(file));
   const { ledgerId } = createDeployment(layout.dir, process.env);
-  createOnce(`${layout.dir}/spanledger.schema.json`, packaged('deploy/spanledger.schema.json'));
+  createOnce(layout.settingsSchemaFile, packaged('deploy/spanledger.schema.json'));
   createOnce(layout.settingsFile, packaged('deploy/spanledger.yaml'));
   settingsOf(layout, {});
   const made = files.filter((file) => existsSync(file) && !before.includes(file));

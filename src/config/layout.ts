@@ -11,6 +11,8 @@ export interface Layout {
   /** Where a running `serve` lets other commands in. */
   serveFile: string;
   settingsFile: string;
+  /** The JSON Schema of the settings, which editors look for beside them. */
+  settingsSchemaFile: string;
 }
 
 export const DEFAULT_DIR = './.spanledger';
@@ -25,5 +27,6 @@ export function layoutOf(dir: string): Layout {
     storeLock: join(dir, 'store.lock'),
     serveFile: join(dir, 'serve.json'),
     settingsFile: join(dir, 'spanledger.yaml'),
+    settingsSchemaFile: join(dir, 'spanledger.schema.json'),
   };
 }

@@ -3,6 +3,7 @@ import type { Classification } from './classification.ts';
 import { type Demands, joined } from './demands.ts';
 import type { PolicyDocument, ToolRule } from './document.ts';
 import { type Path, parsePath, valuesAt } from './path.ts';
+import { remembered } from './remembered.ts';
 import { actionOf } from './verbs.ts';
 
 /** What the policy says of one tool call. */
@@ -50,16 +51,19 @@ interface Known {
 const MAX_RESOURCE_IDS = 100;
 /** Globs are tried on no longer values: what one costs grows faster than its text. */
 const MAX_GLOBBED = 256;
-/** Tools' names come from outside: what is said of so many is at hand. */
-const MAX_REMEMBERED = 2_000;
 
 /** Which rules know a tool, and what they ask for together. */
 export class Registry {
   readonly #document: PolicyDocument;
   readonly #rules: CompiledRule[];
-  /** The rules that match a tool by its name alone. */
-  readonly #named = new Map<string, CompiledRule[]>();
-  readonly #together = new Map<string, Known>();
+  /** The rules that match a tool by its name alone, in lower case. */
+  readonly #named = remembered((name) =>
+    this.#rules.filter(({ isOf }) => name.length <= MAX_GLOBBED && isOf(name)),
+  );
+  /** What rules say together, by their places. */
+  readonly #together = remembered((places) =>
+    knownBy(places === '' ? [] : places.split(',').map((place) => this.#rules[Number(place)]!)),
+  );
 
   constructor(document: PolicyDocument) {
     this.#document = document;
@@ -68,7 +72,11 @@ export class Registry {
 
   /** Unknown tools are confidential and tagged, so that a missing rule never lowers anything. */
   tool(name: string, call: ToolCall): ToolPolicy {
-    const { policy, resource } = this.#known(this.matching(name, call));
+    const { policy, resource } = this.#together(
+      this.matching(name, call)
+        .map(({ place }) => place)
+        .join(),
+    );
     if (resource === undefined) return policy;
     const { type, action = actionOf(name) } = resource.rule.resource!;
     const ids = [...new Set(firstFound(call, resource.ids))].slice(0, MAX_RESOURCE_IDS);
@@ -78,28 +86,13 @@ export class Registry {
 
   /** The rules that apply to a call, in the policy's order. */
   matching(name: string, call: ToolCall): readonly CompiledRule[] {
-    const key = name.toLowerCase();
-    let rules = this.#named.get(key);
-    if (rules === undefined) {
-      rules = this.#rules.filter(({ isOf }) => key.length <= MAX_GLOBBED && isOf(key));
-      remember(this.#named, key, rules);
-    }
+    const rules = this.#named(name.toLowerCase());
     if (rules.every(({ where }) => where.length === 0)) return rules;
     return rules.filter(({ where }) =>
       where.every(({ path, isIn }) =>
         valuesAt(call, path).some((value) => value.length <= MAX_GLOBBED && isIn(value.toLowerCase())),
       ),
     );
-  }
-
-  #known(rules: readonly CompiledRule[]): Known {
-    const key = rules.map(({ place }) => place).join();
-    let known = this.#together.get(key);
-    if (known === undefined) {
-      known = knownBy(rules);
-      remember(this.#together, key, known);
-    }
-    return known;
   }
 
   #compile(rule: ToolRule, place: number): CompiledRule {
@@ -188,9 +181,4 @@ function firstFound(call: ToolCall, paths: readonly Path[]): string[] {
     if (values.length > 0) return values;
   }
   return [];
-}
-
-function remember<V>(map: Map<string, V>, key: string, value: V): void {
-  if (map.size >= MAX_REMEMBERED) map.clear();
-  map.set(key, value);
 }
