@@ -10,6 +10,8 @@ const order = [
   'src/chain',
   'src/config',
   'src/journal',
+  'src/understand.ts',
+  'src/own-chain.ts',
   'src/pipeline.ts',
   'src/target',
   'src/store',

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { Ledger } from '../src/cli/ledger.ts';
 import { output } from '../src/cli/output.ts';
 import { decodeTracesProtobuf } from '../src/otlp/protobuf-traces.ts';
-import { understand } from '../src/pipeline.ts';
 import { confirm, insertRecords } from '../src/store/records.ts';
 import { Gathering } from '../src/target/batch.ts';
+import { understand } from '../src/understand.ts';
 import { requests } from './workload.ts';
 
 /** Requests between two shipments. */

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeFile } from '../src/otlp/decode.ts';
-import { understand } from '../src/pipeline.ts';
 import { compilePolicy } from '../src/policy/policy.ts';
 import type { Span } from '../src/span.ts';
+import { understand } from '../src/understand.ts';
 
 const CAPTURES = 'test/golden/captures';
 const SECONDS = 1;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Ledger } from '../src/cli/ledger.ts';
 import { output } from '../src/cli/output.ts';
 import { decodeTracesProtobuf } from '../src/otlp/protobuf-traces.ts';
-import { understand } from '../src/pipeline.ts';
+import { understand } from '../src/understand.ts';
 import { Judge } from '../src/verify/judge.ts';
 import { sqlScanner } from '../src/verify/sql-scanner.ts';
 import { verify } from '../src/verify/verify.ts';

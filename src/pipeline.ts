@@ -1,111 +1,26 @@
-import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { payloadDigest } from './chain/entry.ts';
-import { newChain, type StoppedChain, seal } from './chain/seal.ts';
+import type { StoppedChain } from './chain/seal.ts';
 import type { Clock } from './clock.ts';
-import { isSpanledgerError, messageOf } from './errors.ts';
-import { isActivity, looksLikeGenAi, readSpan } from './genai/dialects.ts';
-import { contentSpans } from './genai/events.ts';
-import type { ChainState, Journal, Shipped, Transaction } from './journal/journal.ts';
-import { salt } from './journal/salt.ts';
-import type { LogRecord } from './otlp/logs.ts';
+import { isSpanledgerError } from './errors.ts';
+import type { Journal, Shipped, Transaction } from './journal/journal.ts';
+import { type ChainOptions, OwnChain } from './own-chain.ts';
 import type { Policy } from './policy/policy.ts';
-import { attributionOf } from './record/attribution.ts';
-import { canonicalJson } from './record/canonical.ts';
-import { Cleaner } from './record/cleaner.ts';
 import { control } from './record/control.ts';
 import type { Facts } from './record/facts.ts';
-import { DEFAULT_TENANT, factsOf, tenantOf } from './record/facts-of.ts';
-import { ancestorMemory, type Lineage, lineageMemory, spanMemory } from './record/lineage.ts';
+import { ancestorMemory, type Lineage, spanMemory } from './record/lineage.ts';
 import { isSpanKey, keys, type Memory, type SpanMemory } from './record/memory.ts';
-import { preview } from './record/preview.ts';
 import { addReceipt, countRecord, emptyReceipt, type Receipt } from './record/receipt.ts';
 import type { AuditRecord, RecordDraft } from './record/record.ts';
 import { settle } from './record/settle.ts';
 import { fromMicroseconds } from './record/time.ts';
-import type { Span, UnreadableSpan } from './span.ts';
+import { lineageOf, type Parent, type Quarantined, refused, type Understood } from './understand.ts';
 
 /**
  * The one way through: a span is understood (pure, stateless), and what it said is appended (the only writer).
  *
  *   span ─▶ understand ─▶ facts ─▶ append: seen already? ─ settle ─ seal ─ COMMIT ─ FLUSH ─▶ receipt
+ *           understand.ts                                           own-chain.ts
  */
-
-/** What a span turned out to be. Nothing in it is unredacted. */
-export type Understood =
-  | { what: 'activity'; facts: Facts; why: string }
-  | { what: 'not_agent'; parent: Parent; looksLikeGenAi: boolean }
-  | { what: 'quarantine'; reason: string; detail: string; digest: string; size: number; span: unknown };
-
-/** What a span that leaves no record still tells its descendants. */
-interface Parent {
-  tenant: string;
-  traceId: string;
-  spanId: string;
-  memory: SpanMemory;
-}
-
-/**
- * Reads, classifies and redacts one span. *Below this line no secret exists.*
- *
- * @param sender the tenant whose token the span came under: it counts, whatever the span says of itself.
- */
-export function understand(
-  span: Span,
-  policy: Policy,
-  phase: Facts['phase'] = 'end',
-  sender?: string,
-): Understood {
-  try {
-    const said = readSpan(span);
-    const reading = sender === undefined ? said : { ...said, tenant: sender };
-    if (isActivity(reading))
-      return { what: 'activity', facts: factsOf(span, reading, policy, phase), why: reading.why };
-    const tenant = tenantOf(reading, policy);
-    const memory = lineageMemory(span.parentSpanId, attributionOf(reading, new Cleaner(policy, tenant)));
-    const parent = { tenant, traceId: span.traceId, spanId: span.spanId, memory };
-    return { what: 'not_agent', parent, looksLikeGenAi: looksLikeGenAi(span) };
-  } catch (error) {
-    return quarantine(
-      { reason: 'not_understood', detail: textOf(error), raw: new Uint8Array(0), partial: span },
-      policy,
-    );
-  }
-}
-
-/** Reads the content that log records hold of model calls; log records of anything else are none of ours. */
-export function understandLogs(logs: readonly LogRecord[], policy: Policy, sender?: string): Understood[] {
-  return contentSpans(logs).map((carrier) => understand(carrier, policy, 'content', sender));
-}
-
-/** What cannot be understood is kept, redacted, and counted. Never throws, whatever the span is. */
-export function quarantine({ reason, detail, raw, partial }: UnreadableSpan, policy: Policy): Understood {
-  const span = preview(partial, policy);
-  return {
-    what: 'quarantine',
-    reason,
-    detail: detailOf(detail, policy),
-    digest: policy.keyring.digest(DEFAULT_TENANT, 'quarantine', raw.length > 0 ? raw : JSON.stringify(span)),
-    size: raw.length,
-    span,
-  };
-}
-
-const MAX_DETAIL = 500;
-
-/** Cut after it is redacted: half a secret is not recognised. */
-function detailOf(text: string, policy: Policy): string {
-  return policy.redactor.scan(text).slice(0, MAX_DETAIL);
-}
-
-/** The message of anything thrown, even of what cannot be asked for one. */
-function textOf(error: unknown): string {
-  try {
-    return String(messageOf(error));
-  } catch {
-    return '';
-  }
-}
 
 /** What agent activity became: the actions of its records, or nothing new. */
 export interface Became {
@@ -116,15 +31,8 @@ export interface Became {
 /** Hears, of each activity of a batch, what it became. */
 export type Told = (activity: Understood, became: Became) => void;
 
-export interface WriterOptions {
-  journal: Journal;
-  policy: Policy;
-  ledgerId: string;
+export interface WriterOptions extends ChainOptions {
   clock: Clock;
-  /** Who writes: a role or a service's name. Stands in `chain_opened`. */
-  writer: string;
-  /** spanledger's own version. */
-  version: string;
 }
 
 /**
@@ -134,20 +42,16 @@ export interface WriterOptions {
 export class Writer {
   readonly journal: Journal;
   readonly #options: WriterOptions;
-  /** The chain this writer opened. */
-  #chainId: string | undefined;
+  readonly #chain: OwnChain;
   /** What could not be recorded since the last record. */
   #gap: Gap | undefined;
-  /** The policy since the last turn. */
-  #turned: Policy | undefined;
   /** Appends under way: between two parts of one, anything else may come. */
   readonly #appending = new Set<Promise<Receipt>>();
-  /** Size of what the transaction has sealed, or tried to. */
-  #sealed = 0;
 
   constructor(options: WriterOptions) {
     this.journal = options.journal;
     this.#options = options;
+    this.#chain = new OwnChain(options);
   }
 
   /**
@@ -186,7 +90,7 @@ export class Writer {
       if (batch.length > 1) return this.#commitPart(batch.slice(0, batch.length >> 1), lineage, told);
       const [alone] = batch;
       if (alone?.what !== 'activity') throw error;
-      const part = this.#commit([this.#refused(alone.facts, 'too_large', error)], lineage);
+      const part = this.#commit([refused(alone.facts, 'too_large', error, this.#chain.policy)], lineage);
       told?.(alone, QUARANTINED);
       return part;
     }
@@ -210,10 +114,10 @@ export class Writer {
       (transaction) => {
         const receipt = emptyReceipt();
         let taken = 0;
-        this.#sealed = 0;
-        if (gap !== undefined) this.#append(transaction, control('gap', { ...gap }, now), now);
+        this.#chain.sealed = 0;
+        if (gap !== undefined) this.#chain.append(transaction, control('gap', { ...gap }, now), now);
         for (const each of batch) {
-          if (this.#sealed >= bytes) break;
+          if (this.#chain.sealed >= bytes) break;
           taken += 1;
           if (each.what === 'not_agent') {
             receipt.notAgent += 1;
@@ -242,7 +146,7 @@ export class Writer {
    */
   tell(draft: RecordDraft): void {
     const now = this.#options.clock();
-    this.journal.transact((transaction) => void this.#append(transaction, draft, now));
+    this.journal.transact((transaction) => void this.#chain.append(transaction, draft, now));
   }
 
   /**
@@ -291,7 +195,7 @@ export class Writer {
     await this.#appended();
     try {
       this.#tellGap();
-      this.#endChain();
+      this.#chain.end(this.#options.clock());
     } finally {
       await this.journal.flush();
     }
@@ -305,8 +209,8 @@ export class Writer {
    */
   turn(policy: Policy): void {
     this.#tellGap();
-    this.#endChain();
-    this.#turned = policy;
+    this.#chain.end(this.#options.clock());
+    this.#chain.turn(policy);
   }
 
   /** What is being appended is committed to its last part, or refused: whoever gave it hears of that. */
@@ -314,25 +218,8 @@ export class Writer {
     if (this.#appending.size > 0) await Promise.allSettled(this.#appending);
   }
 
-  /** Not before it is needed: what only ships is sealed already, and may have no key. */
-  get #policy(): Policy {
-    return this.#turned ?? this.#options.policy;
-  }
-
   #tellGap(): void {
     if (this.#gap !== undefined) this.commit([]);
-  }
-
-  #endChain(): void {
-    if (this.#chainId === undefined) return;
-    const now = this.#options.clock();
-    this.journal.transact((transaction) => {
-      const { chain } = transaction;
-      if (chain === undefined || !this.#isMine(chain) || chain.closed) return;
-      this.#append(transaction, control('chain_closed', {}, now), now);
-      transaction.chain = { ...transaction.chain!, closed: true };
-    }, 'own');
-    this.#chainId = undefined;
   }
 
   /**
@@ -345,7 +232,7 @@ export class Writer {
     const { chainId, ...found } = stopped;
     this.journal.transact((transaction) => {
       if (transaction.chain?.chainId === chainId) transaction.chain = { ...transaction.chain, stopped: true };
-      this.#append(transaction, control('fork_detected', { chain_id: chainId, ...found }, now), now);
+      this.#chain.append(transaction, control('fork_detected', { chain_id: chainId, ...found }, now), now);
     }, 'own');
     // Not before it is durable does `unshipped` tell of what was committed while the chain was being shipped.
     do await this.journal.flush();
@@ -356,11 +243,11 @@ export class Writer {
   #recordAgain(chainId: string, now: number): boolean {
     let moved = 0;
     this.journal.transact((transaction) => {
-      this.#sealed = 0;
+      this.#chain.sealed = 0;
       let end: Shipped | undefined;
       for (const unshipped of this.journal.unshipped()) {
         const { record } = unshipped;
-        if (record.chainId !== chainId || moved >= PART_ITEMS || this.#sealed >= PART_BYTES) break;
+        if (record.chainId !== chainId || moved >= PART_ITEMS || this.#chain.sealed >= PART_BYTES) break;
         const draft = JSON.parse(record.payload) as AuditRecord;
         const { recorded_at } = draft;
         if (!CHAIN_ACTIONS.has(draft.action)) {
@@ -369,7 +256,7 @@ export class Writer {
             recorded_before: `${chainId}:${record.seq}`,
             recorded_before_at: recorded_at,
           };
-          this.#append(transaction, { ...draft, details }, now);
+          this.#chain.append(transaction, { ...draft, details }, now);
         }
         end = unshipped.end;
         moved += 1;
@@ -392,15 +279,9 @@ export class Writer {
       return { actions: added.records.map(({ action }) => action), duplicate: added.duplicate };
     } catch (error) {
       receipt.quarantined += 1;
-      this.#quarantine(this.#refused(facts, 'not_recorded', error), transaction, receipt, now);
+      this.#quarantine(refused(facts, 'not_recorded', error, this.#chain.policy), transaction, receipt, now);
       return QUARANTINED;
     }
-  }
-
-  /** What quarantine keeps of facts that became no record. */
-  #refused({ digest, trace }: Facts, reason: string, error: unknown): Quarantined {
-    const detail = detailOf(textOf(error), this.#policy);
-    return { what: 'quarantine', reason, detail, digest, size: 0, span: trace };
   }
 
   /** Known already, in conflict with what is known, or new. */
@@ -417,13 +298,13 @@ export class Writer {
       get: (each) => transaction.get(each) ?? (isSpanKey(each) ? lineage.get(each) : undefined),
       set: (each, value) => transaction.set(each, value),
     };
-    const { records, unattributed } = settle(facts, memory, now, this.#policy.registry);
+    const { records, unattributed } = settle(facts, memory, now, this.#chain.policy.registry);
     let first = taken?.record;
     // Content may come in several requests; a span comes in one.
     const conflict = taken !== undefined && facts.phase !== 'content';
     for (const draft of records) {
       if (conflict) draft.details = { ...draft.details, conflicts_with: taken!.record ?? `span ${span_id}` };
-      const id = this.#append(transaction, draft, now);
+      const id = this.#chain.append(transaction, draft, now);
       first ??= id;
     }
     if (deduplicate) transaction.set(key, spanMemory(known, facts, first));
@@ -447,48 +328,12 @@ export class Writer {
       return;
     }
     transaction.set(key, { reason, detail, size, span, received_at: fromMicroseconds(now) });
-    this.#append(transaction, control('payload_quarantined', { reason, detail, digest, size }, now), now);
+    this.#chain.append(
+      transaction,
+      control('payload_quarantined', { reason, detail, digest, size }, now),
+      now,
+    );
     countRecord(receipt, 'payload_quarantined');
-  }
-
-  /** Seals a draft at the end of this writer's chain, which it opens first if need be. */
-  #append(transaction: Transaction, draft: RecordDraft, now: number): string {
-    if (transaction.chain === undefined || !this.#isMine(transaction.chain)) this.#open(transaction, now);
-    const chain = { ...transaction.chain! };
-    const { ledgerId } = this.#options;
-    const { document } = this.#policy;
-    const sealed = seal(draft, chain, { ledgerId, policy: document, now, salt: salt() });
-    transaction.records.push(sealed);
-    transaction.chain = chain;
-    this.#sealed += sealed.payload.length;
-    return `${chain.chainId}:${chain.size - 1}`;
-  }
-
-  /** Another chain in the journal belongs to a writer before this one; a stopped one is nobody's any more. */
-  #isMine(chain: ChainState): boolean {
-    return chain.chainId === this.#chainId && chain.stopped === undefined;
-  }
-
-  #open(transaction: Transaction, now: number): void {
-    const last = transaction.chain;
-    const { writer, version } = this.#options;
-    const digest = payloadDigest(canonicalJson(this.#policy.document));
-    const chain: ChainState = { ...newChain(randomUUID().replaceAll('-', '')), closed: false };
-    transaction.chain = chain;
-    this.#chainId = chain.chainId;
-    const opened = {
-      role: 'records',
-      writer,
-      version,
-      policy_digest: digest,
-      ...(last === undefined ? {} : { predecessor: predecessor(last, this.journal) }),
-      ...(last === undefined || last.closed ? {} : { unclean: true }),
-    };
-    this.#append(transaction, control('chain_opened', opened, now), now);
-    const before = transaction.get(POLICY);
-    if (before !== undefined && before !== digest)
-      this.#append(transaction, control('policy_changed', { old: before, new: digest }, now), now);
-    transaction.set(POLICY, digest);
   }
 }
 
@@ -505,9 +350,6 @@ interface Part {
 
 const QUARANTINED: Became = { actions: ['payload_quarantined'], duplicate: false };
 
-/** Digest of the policy of the journal's last chain. */
-const POLICY = 'state|policy';
-
 /** What tells of a chain itself has no meaning in another. */
 const CHAIN_ACTIONS: ReadonlySet<string> = new Set(['chain_opened', 'chain_closed']);
 
@@ -519,42 +361,6 @@ export interface Gap {
   readonly reason: string;
   readonly from: string;
   to: string;
-}
-
-type Quarantined = Extract<Understood, { what: 'quarantine' }>;
-
-/**
- * The chain before, as last shipped: a healthy one is shipped to its end before anything of its successor; of
- * a stopped one the store has what it had confirmed.
- */
-function predecessor(last: ChainState, journal: Journal): { chain_id: string; size: number; head: string } {
-  const { shipped } = journal;
-  const stopped = last.stopped !== undefined && shipped.chainId === last.chainId;
-  return {
-    chain_id: last.chainId,
-    size: stopped ? shipped.size! : last.size,
-    head: stopped ? shipped.head! : last.head,
-  };
-}
-
-/** The spans of one batch, so that an ancestor is known in whatever order they came. Of two the last stands. */
-function lineageOf(batch: readonly Understood[]): Lineage {
-  const spans = new Map<string, Facts | SpanMemory>();
-  for (const each of batch) {
-    if (each.what === 'activity') {
-      const { tenant, trace } = each.facts;
-      spans.set(keys.span(tenant, trace.trace_id, trace.span_id), each.facts);
-    } else if (each.what === 'not_agent') {
-      const { tenant, traceId, spanId, memory } = each.parent;
-      spans.set(keys.span(tenant, traceId, spanId), memory);
-    }
-  }
-  return {
-    get: (key) => {
-      const found = spans.get(key);
-      return found !== undefined && 'digest' in found ? spanMemory(undefined, found, undefined) : found;
-    },
-  };
 }
 
 function isZero(id: string): boolean {

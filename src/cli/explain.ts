@@ -1,7 +1,8 @@
 import { looksLikeGenAi } from '../genai/dialects.ts';
-import type { Became, Understood } from '../pipeline.ts';
+import type { Became } from '../pipeline.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Span } from '../span.ts';
+import type { Understood } from '../understand.ts';
 
 /** Of one span, what it became and why; nothing in it is unredacted. */
 export interface Explained {

@@ -2,16 +2,10 @@ import { constants } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { type Decoded, decodeFile } from '../otlp/decode.ts';
-import {
-  type Became,
-  quarantine,
-  type Understood,
-  understand,
-  understandLogs,
-  type Writer,
-} from '../pipeline.ts';
+import type { Became, Writer } from '../pipeline.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Receipt } from '../record/receipt.ts';
+import { quarantine, type Understood, understand, understandLogs } from '../understand.ts';
 import { type Explained, explain, explainedLines } from './explain.ts';
 import { Ledger, type LedgerOptions } from './ledger.ts';
 import { indented, type Output, table } from './output.ts';

@@ -1,5 +1,5 @@
 import { messageOf, SpanledgerError } from '../errors.ts';
-import { type Understood, understand } from '../pipeline.ts';
+import { type Understood, understand } from '../understand.ts';
 import { type Audit, type AuditOptions, openAudit } from './audit.ts';
 import { fromReadableSpan, type ReadableSpanLike } from './readable-span.ts';
 

@@ -1,11 +1,12 @@
 import { SpanledgerError } from '../errors.ts';
 import { readSpan } from '../genai/dialects.ts';
-import { type Gap, type Understood, understand } from '../pipeline.ts';
+import type { Gap } from '../pipeline.ts';
 import { attributionOf } from '../record/attribution.ts';
 import { Cleaner } from '../record/cleaner.ts';
 import { DEFAULT_TENANT } from '../record/facts-of.ts';
 import { type Lineage, lineageMemory } from '../record/lineage.ts';
 import type { SpanMemory } from '../record/memory.ts';
+import { type Understood, understand } from '../understand.ts';
 import { type Audit, type AuditOptions, openAudit } from './audit.ts';
 import { fromReadableSpan, parentOf, type ReadableSpanLike } from './readable-span.ts';
 

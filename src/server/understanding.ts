@@ -2,8 +2,8 @@ import { decodeLogsJson } from '../otlp/json-logs.ts';
 import { decodeTracesJson } from '../otlp/json-traces.ts';
 import { decodeLogsProtobuf } from '../otlp/protobuf-logs.ts';
 import { decodeTracesProtobuf } from '../otlp/protobuf-traces.ts';
-import { quarantine, type Understood, understand, understandLogs } from '../pipeline.ts';
 import type { Policy } from '../policy/policy.ts';
+import { quarantine, type Understood, understand, understandLogs } from '../understand.ts';
 import type { Encoding } from './answers.ts';
 
 /** What one request of OTLP says, to be recorded. */

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Journal } from '../../src/journal/journal.ts';
 import { FileLock } from '../../src/journal/lock.ts';
-import { quarantine, understand } from '../../src/pipeline.ts';
+import { quarantine, understand } from '../../src/understand.ts';
 import { journalChild } from '../support/child.ts';
 import { brokenLinks, fileFolder, POLICY, recordOf, unshippedOf, writerIn } from '../support/ledger-kit.ts';
 import { toolCalls, toolSpan } from '../support/test-spans.ts';

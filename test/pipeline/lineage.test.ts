@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Journal } from '../../src/journal/journal.ts';
-import { understand } from '../../src/pipeline.ts';
 import { tenantOf } from '../../src/record/facts-of.ts';
 import type { AttributeValue, Span } from '../../src/span.ts';
+import { understand } from '../../src/understand.ts';
 import {
   fileFolder,
   id,

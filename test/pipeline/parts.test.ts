@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { Journal, Transaction } from '../../src/journal/journal.ts';
-import { type Became, type Understood, understand } from '../../src/pipeline.ts';
+import type { Became } from '../../src/pipeline.ts';
+import { type Understood, understand } from '../../src/understand.ts';
 import {
   brokenLinks,
   codeOf,

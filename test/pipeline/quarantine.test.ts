@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { quarantine, type Understood, understand } from '../../src/pipeline.ts';
 import type { AttributeValue, Span } from '../../src/span.ts';
+import { quarantine, type Understood, understand } from '../../src/understand.ts';
 import { fileFolder, openJournal, POLICY, recordOf, unshippedOf, writerIn } from '../support/ledger-kit.ts';
 import { toolCall, toolSpan } from '../support/test-spans.ts';
 

@@ -6,12 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { payloadDigest, recordHash } from '../../src/chain/entry.ts';
 import type { SealedRecord } from '../../src/chain/seal.ts';
 import { systemClock } from '../../src/clock.ts';
-import { understand, Writer } from '../../src/pipeline.ts';
+import { Writer } from '../../src/pipeline.ts';
 import { canonicalJson } from '../../src/record/canonical.ts';
 import { ship } from '../../src/ship.ts';
 import type { Store } from '../../src/store/client.ts';
 import { lineOf } from '../../src/target/line.ts';
 import { RelayTarget } from '../../src/target/relay.ts';
+import { understand } from '../../src/understand.ts';
 import { verify } from '../../src/verify/verify.ts';
 import {
   codeOf,

@@ -25,9 +25,10 @@ import { isSpanledgerError } from '../../src/errors.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { FileLock } from '../../src/journal/lock.ts';
 import { SEGMENT_BYTES } from '../../src/journal/log.ts';
-import { type Understood, understand, Writer } from '../../src/pipeline.ts';
+import { Writer } from '../../src/pipeline.ts';
 import { compilePolicy } from '../../src/policy/policy.ts';
 import { type AttributeValue, blankSpan } from '../../src/span.ts';
+import { type Understood, understand } from '../../src/understand.ts';
 
 const [mode = '', dir = '', argument = ''] = process.argv.slice(2);
 const policy = compilePolicy({ id: 'k1', secret: Buffer.alloc(32, 7) });

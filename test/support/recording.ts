@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { decodeFile } from '../../src/otlp/decode.ts';
 import type { LogRecord } from '../../src/otlp/logs.ts';
-import { understand, understandLogs } from '../../src/pipeline.ts';
 import type { Receipt } from '../../src/record/receipt.ts';
 import type { AuditRecord } from '../../src/record/record.ts';
 import type { Span } from '../../src/span.ts';
+import { understand, understandLogs } from '../../src/understand.ts';
 import { temporaryFolder } from './cli.ts';
 import { openJournal, POLICY, recordOf, unshippedOf, writerIn } from './ledger-kit.ts';
 

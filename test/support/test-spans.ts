@@ -1,5 +1,5 @@
-import { type Understood, understand } from '../../src/pipeline.ts';
 import { type AttributeValue, blankSpan, type Span } from '../../src/span.ts';
+import { type Understood, understand } from '../../src/understand.ts';
 import { id, POLICY } from './ledger-kit.ts';
 
 export interface ToolSpan {

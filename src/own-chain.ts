@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import { payloadDigest } from './chain/entry.ts';
+import { newChain, seal } from './chain/seal.ts';
+import type { ChainState, Journal, Transaction } from './journal/journal.ts';
+import { salt } from './journal/salt.ts';
+import type { Policy } from './policy/policy.ts';
+import { canonicalJson } from './record/canonical.ts';
+import { control } from './record/control.ts';
+import type { RecordDraft } from './record/record.ts';
+
+/** Digest of the policy of the journal's last chain. */
+const POLICY = 'state|policy';
+
+export interface ChainOptions {
+  journal: Journal;
+  policy: Policy;
+  ledgerId: string;
+  /** Who writes: a role or a service's name. Stands in `chain_opened`. */
+  writer: string;
+  /** spanledger's own version. */
+  version: string;
+}
+
+/**
+ * The end of the one chain its writer may write to: opened at its first record, ended, and followed by another
+ * under another policy. What is in a transaction alone happens with it or not at all.
+ */
+export class OwnChain {
+  /** Bytes of what has been sealed, or tried to; whoever counts begins it anew. */
+  sealed = 0;
+  readonly #options: ChainOptions;
+  #chainId: string | undefined;
+  /** The policy since the last turn. */
+  #turned: Policy | undefined;
+
+  constructor(options: ChainOptions) {
+    this.#options = options;
+  }
+
+  /** Not before it is needed: what only ships is sealed already, and may have no key. */
+  get policy(): Policy {
+    return this.#turned ?? this.#options.policy;
+  }
+
+  /**
+   * Seals a draft at the end, of a chain which it opens first if need be.
+   *
+   * @param now microseconds since the epoch
+   * @returns the record's id
+   */
+  append(transaction: Transaction, draft: RecordDraft, now: number): string {
+    if (transaction.chain === undefined || !this.#isMine(transaction.chain)) this.#open(transaction, now);
+    const chain = { ...transaction.chain! };
+    const { ledgerId } = this.#options;
+    const { document } = this.policy;
+    const sealed = seal(draft, chain, { ledgerId, policy: document, now, salt: salt() });
+    transaction.records.push(sealed);
+    transaction.chain = chain;
+    this.sealed += sealed.payload.length;
+    return `${chain.chainId}:${chain.size - 1}`;
+  }
+
+  /**
+   * Ends the chain, if one is open: the next record opens its successor. Committed when it returns.
+   *
+   * @param now microseconds since the epoch
+   * @throws SpanledgerError `journal_broken`: it is open still.
+   */
+  end(now: number): void {
+    if (this.#chainId === undefined) return;
+    this.#options.journal.transact((transaction) => {
+      const { chain } = transaction;
+      if (chain === undefined || !this.#isMine(chain) || chain.closed) return;
+      this.append(transaction, control('chain_closed', {}, now), now);
+      transaction.chain = { ...transaction.chain!, closed: true };
+    }, 'own');
+    this.#chainId = undefined;
+  }
+
+  /** The next record opens a chain under this policy, which tells of the change: the one before has ended. */
+  turn(policy: Policy): void {
+    this.#turned = policy;
+  }
+
+  /** Another chain in the journal belongs to a writer before this one; a stopped one is nobody's any more. */
+  #isMine(chain: ChainState): boolean {
+    return chain.chainId === this.#chainId && chain.stopped === undefined;
+  }
+
+  #open(transaction: Transaction, now: number): void {
+    const last = transaction.chain;
+    const { writer, version, journal } = this.#options;
+    const digest = payloadDigest(canonicalJson(this.policy.document));
+    const chain: ChainState = { ...newChain(randomUUID().replaceAll('-', '')), closed: false };
+    transaction.chain = chain;
+    this.#chainId = chain.chainId;
+    const opened = {
+      role: 'records',
+      writer,
+      version,
+      policy_digest: digest,
+      ...(last === undefined ? {} : { predecessor: predecessor(last, journal) }),
+      ...(last === undefined || last.closed ? {} : { unclean: true }),
+    };
+    this.append(transaction, control('chain_opened', opened, now), now);
+    const before = transaction.get(POLICY);
+    if (before !== undefined && before !== digest)
+      this.append(transaction, control('policy_changed', { old: before, new: digest }, now), now);
+    transaction.set(POLICY, digest);
+  }
+}
+
+/**
+ * The chain before, as last shipped: a healthy one is shipped to its end before anything of its successor; of
+ * a stopped one the store has what it had confirmed.
+ */
+function predecessor(last: ChainState, journal: Journal): { chain_id: string; size: number; head: string } {
+  const { shipped } = journal;
+  const stopped = last.stopped !== undefined && shipped.chainId === last.chainId;
+  return {
+    chain_id: last.chainId,
+    size: stopped ? shipped.size! : last.size,
+    head: stopped ? shipped.head! : last.head,
+  };
+}
