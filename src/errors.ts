@@ -23,6 +23,7 @@ const EXIT_CODES = {
   journal_corrupt: 3,
   relay_refused: 3,
   understanding_unavailable: 3,
+  audit_unavailable: 3,
 } as const;
 
 export type ErrorCode = keyof typeof EXIT_CODES;
@@ -46,6 +47,13 @@ export class SpanledgerError extends Error {
 
   get exitCode(): number {
     return EXIT_CODES[this.code];
+  }
+}
+
+/** Fail-closed: a tool was not called, since that it was about to be could not be made durable. */
+export class AuditUnavailableError extends SpanledgerError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super('audit_unavailable', message, options);
   }
 }
 

@@ -202,14 +202,24 @@ export class Writer {
   }
 
   /**
+   * As `close`, for a process that is about to be gone: committed when it returns, and whoever takes the journal over
+   * flushes.
+   *
+   * @throws SpanledgerError `journal_full`, `journal_broken`
+   */
+  end(): void {
+    this.#tellGap();
+    this.#chain.end(this.#options.clock());
+  }
+
+  /**
    * Goes on under another policy: ends the chain, whose successor tells of the change. What was understood under
    * the one before must be appended already, to its last part: intake's gate sees to it. Committed when it returns.
    *
    * @throws SpanledgerError `journal_broken`: the policy is the one before.
    */
   turn(policy: Policy): void {
-    this.#tellGap();
-    this.#chain.end(this.#options.clock());
+    this.end();
     this.#chain.turn(policy);
   }
 

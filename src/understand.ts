@@ -1,4 +1,5 @@
 import { messageOf } from './errors.ts';
+import type { Reading } from './genai/activity.ts';
 import { isActivity, looksLikeGenAi, readSpan } from './genai/dialects.ts';
 import { contentSpans } from './genai/events.ts';
 import type { LogRecord } from './otlp/logs.ts';
@@ -41,15 +42,17 @@ export interface Parent {
  * Reads, classifies and redacts one span. *Below this line no secret exists.*
  *
  * @param sender the tenant whose token the span came under: it counts, whatever the span says of itself.
+ * @param beside what is known of it and not on it: it counts where the span says nothing.
  */
 export function understand(
   span: Span,
   policy: Policy,
   phase: Facts['phase'] = 'end',
   sender?: string,
+  beside?: Partial<Reading>,
 ): Understood {
   try {
-    const said = readSpan(span);
+    const said = beside === undefined ? readSpan(span) : { ...beside, ...readSpan(span) };
     const reading = sender === undefined ? said : { ...said, tenant: sender };
     if (isActivity(reading))
       return { what: 'activity', facts: factsOf(span, reading, policy, phase), why: reading.why };

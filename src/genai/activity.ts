@@ -65,7 +65,7 @@ export interface Reading {
   purpose?: string;
   trigger?: string;
   /** What the span's own place in the system says of what set it off, where nobody declared it. */
-  impliedTrigger?: 'user_request' | 'system';
+  impliedTrigger?: 'user_request' | 'follow_up' | 'system';
   subjectId?: string;
   resourceType?: string;
   resourceId?: string;
@@ -73,6 +73,9 @@ export interface Reading {
   action?: string;
   actorType?: string;
   actorId?: string;
+  /** Of a declared change, who agreed to it, and why. */
+  approver?: string;
+  reason?: string;
 
   errorType?: string;
   errorMessage?: string;

@@ -18,6 +18,8 @@ export const general: Dialect = {
       action,
       actorType: textAttribute(a, 'audit.actor.type'),
       actorId: textAttribute(a, 'audit.actor.id'),
+      approver: textAttribute(a, 'audit.approver.id'),
+      reason: textAttribute(a, 'audit.reason'),
       conversationId: textAttribute(a, 'session.id'),
       userId: textAttribute(a, 'user.id', 'enduser.id') ?? textAttribute(resource, 'user.id', 'enduser.id'),
       userRole: textAttribute(a, 'user.role', 'enduser.role'),

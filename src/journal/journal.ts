@@ -202,6 +202,16 @@ export class Journal {
     if (this.#remembered.isFull) await this.tidy();
   }
 
+  /**
+   * As `flush`, for a caller that cannot wait in any other way: the thread stands still for one `fdatasync`.
+   *
+   * @throws SpanledgerError `journal_broken`
+   */
+  flushSync(): void {
+    this.#log.flushSync();
+    if (this.#remembered.broken !== undefined) throw this.#remembered.broken;
+  }
+
   /** A commit starts what makes it durable, for an app that never asks for it. */
   #flushSoon(within: number): void {
     if (this.#closed !== undefined || this.#flushing !== undefined) return;

@@ -42,6 +42,8 @@ export class Log {
   /** Oldest first; the last is open for appending. */
   readonly #segments: Segment[];
   #fd: number;
+  /** Of the same file, for `flushSync` alone. */
+  #syncFd: number;
   #committed: number;
   #flushed: number;
   #broken: SpanledgerError | undefined;
@@ -56,6 +58,7 @@ export class Log {
     this.#dir = dir;
     this.#segments = segments;
     this.#fd = fd;
+    this.#syncFd = openSync(segments.at(-1)!.path, 'r+');
     this.#committed = committed;
     this.#flushed = committed;
   }
@@ -147,6 +150,28 @@ export class Log {
   }
 
   /**
+   * Returns when everything committed before this call is durable. By a descriptor of its own, as old as the file:
+   * the kernel tells each of a failed write once, and the other may be in the middle of asking.
+   *
+   * @throws SpanledgerError `audit_unavailable` where a segment was closed while a sync was running, which must
+   * succeed first; `journal_broken`.
+   */
+  flushSync(): void {
+    this.#refuseIfBroken();
+    if (this.#flushed >= this.#committed) return;
+    if (this.#rotated > this.#flushed)
+      throw new SpanledgerError('audit_unavailable', 'a sync of the journal is running', {
+        hint: 'try again',
+      });
+    try {
+      fdatasyncSync(this.#syncFd);
+    } catch (error) {
+      throw this.#break(error);
+    }
+    this.#flushed = this.#committed;
+  }
+
+  /**
    * Frames from `lsn` on, read from disk, to the last committed.
    *
    * @throws SpanledgerError `journal_corrupt` when one of them is no longer there.
@@ -195,6 +220,7 @@ export class Log {
       // A sync that is running still needs the descriptor.
       await this.#sync?.catch(() => undefined);
       closeSync(this.#fd);
+      closeSync(this.#syncFd);
       this.#broken ??= new SpanledgerError('journal_broken', 'the journal is closed');
     }
   }
@@ -226,7 +252,15 @@ export class Log {
     let segment: Segment;
     try {
       segment = newSegment(this.#dir, this.#committed + 1);
-      this.#fd = openSync(segment.path, 'a', 0o600);
+      const syncFd = openSync(segment.path, 'r+');
+      try {
+        this.#fd = openSync(segment.path, 'a', 0o600);
+      } catch (error) {
+        closeSync(syncFd);
+        throw error;
+      }
+      closeSync(this.#syncFd);
+      this.#syncFd = syncFd;
     } catch (error) {
       if (isFull(error)) throw this.#full(error);
       throw this.#break(error);

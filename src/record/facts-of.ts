@@ -53,6 +53,8 @@ export function factsOf(span: Span, activity: Activity, policy: Policy, phase: F
             action: activity.action,
             actorType: actorType(activity.actorType),
             actorId: clean.id(activity.actorId),
+            approver: clean.id(activity.approver),
+            reason: clean.said(activity.reason),
           }),
     resource: declaredResource(activity, clean),
     incomplete: span.droppedCount > 0 || isCut(span.attributes),

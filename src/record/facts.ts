@@ -26,7 +26,13 @@ export interface Facts {
   model?: ModelFacts;
   /** Of an agent's invocation, the model it was to use. */
   modelNames?: ModelFacts['names'];
-  declared?: { action: string; actorType?: ActorType; actorId?: string };
+  declared?: {
+    action: string;
+    actorType?: ActorType;
+    actorId?: string;
+    approver?: string;
+    reason?: string;
+  };
   resource?: NonNullable<AuditRecord['resource']>;
   /** The sender dropped attributes, events or links, or something was cut here. */
   incomplete: boolean;

@@ -223,7 +223,7 @@ class Settlement {
       resource,
       outcome,
       data_classification: action.startsWith('data_') ? 'confidential' : 'internal',
-      details: { declared: true },
+      details: { approver: declared!.approver, declared: true, reason: declared!.reason },
     });
   }
 

@@ -1,5 +1,5 @@
 import { systemClock } from '../clock.ts';
-import { createDeployment, type Deployment } from '../config/deployment.ts';
+import { createDeployment, type Deployment, type Environment } from '../config/deployment.ts';
 import { DEFAULT_DIR } from '../config/layout.ts';
 import { VERSION } from '../config/package.ts';
 import { settingsOf } from '../config/settings.ts';
@@ -7,6 +7,8 @@ import { Journal } from '../journal/journal.ts';
 import { Writer } from '../pipeline.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
+import { localRecorder, type Recorder } from './recorder.ts';
+import { RunningSpans } from './running.ts';
 
 export interface AuditOptions {
   /**
@@ -31,14 +33,16 @@ export interface Audit {
   deployment: Deployment;
   policy: Policy;
   writer: Writer;
+  recorder: Recorder;
+  running: RunningSpans;
   /** Ends the chain, flushes, and lets go of the journal, also when it rejects. */
   close(): Promise<void>;
 }
 
-/** Opens an app's own journal. No database, no network: records wait there until somebody ships them. */
-export function openAudit(options: AuditOptions = {}, env = process.env): Audit {
-  const deployment = createDeployment(options.dir ?? env.SPANLEDGER_DIR ?? DEFAULT_DIR, env);
-  const name = options.writer ?? env.OTEL_SERVICE_NAME ?? 'app';
+/** Opens a journal for an app. No database, no network: records wait there until somebody ships them. */
+export function openAudit(options: AuditOptions = {}, env: Environment = process.env): Audit {
+  const { dir, name } = placeOf(options, env);
+  const deployment = createDeployment(dir, env);
   const { policy: said } = settingsOf(deployment.layout, env, options.config);
   const policy = compilePolicy(deployment.master, policyOf(said));
   const journal = Journal.takeOver(deployment.layout.journals, roleOf(name));
@@ -50,17 +54,28 @@ export function openAudit(options: AuditOptions = {}, env = process.env): Audit 
     writer: name,
     version: VERSION,
   });
+  const recorder = localRecorder(writer, async () => {
+    try {
+      await writer.close();
+    } finally {
+      await journal.close();
+    }
+  });
   return {
     deployment,
     policy,
     writer,
-    async close() {
-      try {
-        await writer.close();
-      } finally {
-        await journal.close();
-      }
-    },
+    recorder,
+    running: new RunningSpans(policy),
+    close: () => recorder.close(),
+  };
+}
+
+/** Where an app records, and under which name. */
+export function placeOf(options: AuditOptions, env: Environment): { dir: string; name: string } {
+  return {
+    dir: options.dir ?? env.SPANLEDGER_DIR ?? DEFAULT_DIR,
+    name: options.writer ?? env.OTEL_SERVICE_NAME ?? 'app',
   };
 }
 

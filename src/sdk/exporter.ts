@@ -1,6 +1,7 @@
 import { messageOf, SpanledgerError } from '../errors.ts';
 import { type Understood, understand } from '../understand.ts';
-import { type Audit, type AuditOptions, openAudit } from './audit.ts';
+import type { Audit, AuditOptions } from './audit.ts';
+import { type Hold, holdAudit } from './process-audit.ts';
 import { fromReadableSpan, type ReadableSpanLike } from './readable-span.ts';
 
 /** OpenTelemetry's `ExportResult`. */
@@ -16,10 +17,12 @@ interface ExportResult {
  */
 export class AuditSpanExporter {
   readonly audit: Audit;
+  readonly #hold: Hold;
   #closed: Promise<void> | undefined;
 
   constructor(options: AuditOptions = {}) {
-    this.audit = openAudit(options);
+    this.#hold = holdAudit(options);
+    this.audit = this.#hold.audit;
     warnOnce();
   }
 
@@ -40,7 +43,7 @@ export class AuditSpanExporter {
   }
 
   async shutdown(): Promise<void> {
-    this.#closed ??= this.audit.close();
+    this.#closed ??= this.#hold.release();
     await this.#closed;
   }
 

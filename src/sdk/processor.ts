@@ -1,25 +1,12 @@
 import { SpanledgerError } from '../errors.ts';
-import { readSpan } from '../genai/dialects.ts';
-import type { Gap } from '../pipeline.ts';
-import { attributionOf } from '../record/attribution.ts';
-import { Cleaner } from '../record/cleaner.ts';
-import { DEFAULT_TENANT } from '../record/facts-of.ts';
-import { type Lineage, lineageMemory } from '../record/lineage.ts';
-import type { SpanMemory } from '../record/memory.ts';
+import type { Span } from '../span.ts';
 import { type Understood, understand } from '../understand.ts';
-import { type Audit, type AuditOptions, openAudit } from './audit.ts';
-import { fromReadableSpan, parentOf, type ReadableSpanLike } from './readable-span.ts';
-
-/** Spans that never end must not fill the memory: past so many, the oldest is no longer known as an ancestor. */
-const MAX_RUNNING = 10_000;
-
-/** A span that has not ended. */
-interface Running {
-  span: ReadableSpanLike;
-  /** Its start is counted here already, or among the missed: its end is no other span. */
-  lostIn?: Gap;
-  missed?: true;
-}
+import type { Audit, AuditOptions } from './audit.ts';
+import { activeContext, readingOf } from './context.ts';
+import { type Hold, holdAudit } from './process-audit.ts';
+import { fromReadableSpan, type ReadableSpanLike } from './readable-span.ts';
+import { identityOf, type Running, runningKey } from './running.ts';
+import { coveringCall, isToldCall } from './tool-calls.ts';
 
 /**
  * Records what an app's agents do, as an OpenTelemetry span processor.
@@ -33,14 +20,13 @@ interface Running {
  */
 export class AuditSpanProcessor {
   readonly audit: Audit;
-  readonly #running = new Map<string, Running>();
-  readonly #lineage: Lineage;
+  readonly #hold: Hold;
   #closed: Promise<void> | undefined;
   #missed = 0;
 
   constructor(options: AuditOptions = {}) {
-    this.audit = openAudit(options);
-    this.#lineage = { get: (key) => this.#ancestor(key) };
+    this.#hold = holdAudit(options);
+    this.audit = this.#hold.audit;
   }
 
   /** Spans of agents heard of after `shutdown`: too late for any record, so that only this counts them. */
@@ -50,20 +36,34 @@ export class AuditSpanProcessor {
 
   onStart(span: ReadableSpanLike, _parentContext?: unknown): void {
     this.#guard(span, () => {
-      this.#remember(span);
-      const understood = understand(fromReadableSpan(span), this.audit.policy, 'intent');
-      if (understood.what === 'activity' && understood.facts.kind === 'tool') return understood;
-      return undefined;
+      const running = this.#remember(span);
+      const understood = this.#understand(fromReadableSpan(span), 'intent', running);
+      if (understood.what !== 'activity') return undefined;
+      const tool = identityOf(understood.facts);
+      if (tool === undefined) return undefined;
+      if (running !== undefined) {
+        running.tool = tool;
+        if (coveringCall(tool)) running.isTold = true;
+        if (running.isTold) return undefined;
+      }
+      return understood;
     });
   }
 
   onEnd(span: ReadableSpanLike): void {
     this.#guard(span, () => {
-      const understood = understand(fromReadableSpan(span), this.audit.policy);
-      return understood.what === 'not_agent' ? undefined : understood;
+      const running = this.#known(span);
+      if (running?.isTold) return undefined;
+      const understood = this.#understand(fromReadableSpan(span), 'end', running);
+      if (understood.what === 'not_agent') return undefined;
+      if (understood.what === 'activity' && running?.tool === undefined) {
+        const tool = identityOf(understood.facts);
+        if (tool !== undefined && isToldCall(understood.facts.trace.trace_id, tool)) return undefined;
+      }
+      return understood;
     });
     const key = keyOf(span);
-    if (key !== undefined) this.#running.delete(key);
+    if (key !== undefined) this.audit.running.forget(key);
   }
 
   /**
@@ -72,7 +72,7 @@ export class AuditSpanProcessor {
    * @throws SpanledgerError `journal_full`, `journal_broken`; after `shutdown`, when spans came later.
    */
   async forceFlush(): Promise<void> {
-    if (this.#closed === undefined) return await this.audit.writer.flush();
+    if (this.#closed === undefined) return await this.audit.recorder.flush();
     await this.#closed;
     if (this.#missed > 0)
       throw new SpanledgerError(
@@ -82,10 +82,18 @@ export class AuditSpanProcessor {
       );
   }
 
-  /** Ends the chain, flushes, and lets go of the journal. Spans that come later are counted in `missed`. */
+  /**
+   * Ends the chain, flushes, and lets go of the journal, unless others in this process record in it too. Spans that
+   * come later are counted in `missed`.
+   */
   async shutdown(): Promise<void> {
-    this.#closed ??= this.audit.close();
+    this.#closed ??= this.#hold.release();
     await this.#closed;
+  }
+
+  #understand(span: Span, phase: 'intent' | 'end', running: Running | undefined): Understood {
+    const context = running === undefined ? activeContext() : running.beside;
+    return understand(span, this.audit.policy, phase, undefined, context && readingOf(context));
   }
 
   #guard(span: ReadableSpanLike, work: () => Understood | undefined): void {
@@ -93,7 +101,7 @@ export class AuditSpanProcessor {
       const understood = work();
       if (understood === undefined) return;
       if (this.#closed !== undefined) this.#miss(span);
-      else this.audit.writer.commit([understood], this.#lineage);
+      else this.audit.recorder.commit([understood], this.audit.running);
     } catch (error) {
       if (this.#closed !== undefined) this.#miss(span);
       else this.#lose(span, error);
@@ -102,7 +110,7 @@ export class AuditSpanProcessor {
 
   #lose(span: ReadableSpanLike, error: unknown): void {
     const running = this.#known(span);
-    const gap = this.audit.writer.noteGap(1, error, running?.lostIn);
+    const gap = this.audit.recorder.noteGap(1, error, running?.lostIn);
     if (running !== undefined) running.lostIn = gap;
   }
 
@@ -119,29 +127,13 @@ export class AuditSpanProcessor {
   }
 
   #known(span: ReadableSpanLike): Running | undefined {
-    const key = keyOf(span);
-    return key === undefined ? undefined : this.#running.get(key);
+    return this.audit.running.known(keyOf(span));
   }
 
-  #remember(span: ReadableSpanLike): void {
+  #remember(span: ReadableSpanLike): Running | undefined {
     const key = keyOf(span);
-    if (key === undefined) return;
-    if (this.#running.size >= MAX_RUNNING) this.#running.delete(this.#running.keys().next().value!);
-    this.#running.set(key, { span });
-  }
-
-  /** An ancestor that is still running, with the attributes it has by now. One that cannot be read is not known. */
-  #ancestor(key: string): SpanMemory | undefined {
-    const span = this.#running.get(key.slice(key.lastIndexOf('|', key.lastIndexOf('|') - 1) + 1))?.span;
-    if (span === undefined) return undefined;
-    try {
-      return lineageMemory(
-        parentOf(span),
-        attributionOf(readSpan(fromReadableSpan(span)), new Cleaner(this.audit.policy, DEFAULT_TENANT)),
-      );
-    } catch {
-      return undefined;
-    }
+    if (key === undefined) return undefined;
+    return this.audit.running.remember(key, { read: () => fromReadableSpan(span), beside: activeContext() });
   }
 }
 
@@ -149,7 +141,7 @@ export class AuditSpanProcessor {
 function keyOf(span: ReadableSpanLike): string | undefined {
   try {
     const { traceId, spanId } = span.spanContext();
-    return `${traceId}|${spanId}`;
+    return runningKey(traceId, spanId);
   } catch {
     return undefined;
   }

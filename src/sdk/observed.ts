@@ -1,0 +1,98 @@
+import type { Readable } from 'node:stream';
+import { finished } from 'node:stream';
+import type { ToolCall } from './door.ts';
+import { type AnyGenerator, isGenerator, isNodeReadable, isPlainPromise, isPromise } from './within.ts';
+
+/** Runs a call's tool, and ends the call with what the tool answers: at once, or when a promise or a stream ends. */
+export function observed<T>(call: ToolCall, run: () => T): T {
+  let result: T;
+  try {
+    result = call.run(run);
+  } catch (error) {
+    call.fail(error);
+    throw error;
+  }
+  return answered(call, result) as T;
+}
+
+function answered(call: ToolCall, result: unknown): unknown {
+  if (isPromise(result)) {
+    const told = result.then(
+      (value) => answered(call, value),
+      (error: unknown) => {
+        call.fail(error);
+        throw error;
+      },
+    );
+    if (isPlainPromise(result)) return told;
+    // It has methods of its own, which the caller may want: what comes of ours is only looked at.
+    void Promise.resolve(told).catch(() => undefined);
+    return result;
+  }
+  if (isGenerator(result)) return watchedGenerator(call, result);
+  if (result instanceof ReadableStream) return watchedWebStream(call, result);
+  if (isNodeReadable(result)) {
+    finished(result as unknown as Readable, { writable: false }, (error) =>
+      error ? call.fail(error) : call.end(),
+    );
+    return result;
+  }
+  call.end(result);
+  return result;
+}
+
+/** What it yields last is its result, unless it returns one: so frameworks take it. */
+function watchedGenerator(call: ToolCall, generator: AnyGenerator): AnyGenerator {
+  let last: unknown;
+  const step = (result: unknown): unknown => {
+    const { done, value } = Object(result) as { done?: boolean; value?: unknown };
+    if (done === true) call.end(value ?? last);
+    else last = value;
+    return result;
+  };
+  const failed = (error: unknown): never => {
+    call.fail(error);
+    throw error;
+  };
+  for (const name of ['next', 'return', 'throw'] as const) {
+    const method = generator[name];
+    if (typeof method !== 'function') continue;
+    Object.defineProperty(generator, name, {
+      configurable: true,
+      writable: true,
+      value: (...args: unknown[]) => {
+        try {
+          const result = Reflect.apply(method, generator, args);
+          return isPromise(result) ? result.then(step, failed) : step(result);
+        } catch (error) {
+          return failed(error);
+        }
+      },
+    });
+  }
+  return generator;
+}
+
+function watchedWebStream(call: ToolCall, stream: ReadableStream): ReadableStream {
+  const reader = stream.getReader();
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (!done) return controller.enqueue(value);
+        } catch (error) {
+          call.fail(error);
+          throw error;
+        }
+        call.end();
+        controller.close();
+      },
+      async cancel(reason) {
+        call.end();
+        await reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
