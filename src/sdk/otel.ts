@@ -1,11 +1,17 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { TraceAPI } from '@opentelemetry/api';
+import type * as api from '@opentelemetry/api';
 
-/** What of `@opentelemetry/api` is used: an app may have none, and then there are no spans but ours. */
+/** An app may have none, and then there are no spans but ours. */
 export interface OtelApi {
-  trace: TraceAPI;
+  readonly trace: api.TraceAPI;
+  readonly context: api.ContextAPI;
+  readonly INVALID_SPAN_CONTEXT: api.SpanContext;
+  readonly createContextKey: (name: string) => symbol;
+  isSuppressed(context: api.Context): boolean;
 }
+
+type Loaded = Omit<OtelApi, 'isSuppressed'>;
 
 let found: OtelApi | undefined | null = null;
 
@@ -15,7 +21,7 @@ export function otelApi(): OtelApi | undefined {
     found = undefined;
     for (const from of [join(process.cwd(), 'index.js'), import.meta.url]) {
       try {
-        found = createRequire(from)('@opentelemetry/api') as OtelApi;
+        found = otelApiOf(createRequire(from)('@opentelemetry/api') as Loaded);
         break;
       } catch {
         // the next may have it
@@ -25,10 +31,21 @@ export function otelApi(): OtelApi | undefined {
   return found;
 }
 
+/** A copy of the API, with what its packages keep beside it. */
+export function otelApiOf({ trace, context, INVALID_SPAN_CONTEXT, createContextKey }: Loaded): OtelApi {
+  const key = suppressKey(createContextKey);
+  const isSuppressed = (each: api.Context) => each.getValue(key) === true;
+  return { trace, context, INVALID_SPAN_CONTEXT, createContextKey, isSuppressed };
+}
+
+/** The key by which every SDK knows it: keys of one name are one. */
+function suppressKey(createContextKey: OtelApi['createContextKey']): symbol {
+  return createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
+}
+
 /** The span that is active here, sampled or not. Undefined where there is none, or it has no ids. */
 export function activeSpan(): { span: object; traceId: string; spanId: string } | undefined {
-  const api = otelApi();
-  const span = api?.trace.getActiveSpan();
+  const span = otelApi()?.trace.getActiveSpan();
   if (span === undefined) return undefined;
   const { traceId, spanId } = span.spanContext();
   return isId(traceId, 32) && isId(spanId, 16) ? { span, traceId, spanId } : undefined;

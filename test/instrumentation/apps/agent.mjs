@@ -1,0 +1,91 @@
+// An agent's spans by the API alone, in whatever tracing its options make. Argument: which, in order, joined by +.
+//   before     a tracer is got before any provider is there
+//   basic      registers BasicTracerProvider;  node: NodeTracerProvider;  sdk: NodeSDK
+//   off        its sampler leaves all out;  limits: spans are cut at 10 characters
+//   ignoring   a processor that ignores the sampled flag, whose spans are said on stdout
+//   spans      makes an agent's span with a model's and a tool's in it, and one of something else
+//   tool       calls an audited function;  shutdown: shuts the provider down;  late: registers one after
+import { context, SpanKind, trace } from '@opentelemetry/api';
+import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base';
+import { BasicTracerProvider, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
+import { auditTool, withAuditContext } from 'spanledger';
+
+const steps = (process.argv[2] ?? '').split('+');
+const has = (step) => steps.includes(step);
+const exported = [];
+const processor = {
+  onStart() {},
+  onEnd: (span) => exported.push(span),
+  forceFlush: async () => {},
+  shutdown: async () => {},
+};
+const config = {
+  spanProcessors: [processor],
+  ...(has('off') ? { sampler: new AlwaysOffSampler() } : {}),
+  ...(has('limits') ? { spanLimits: { attributeValueLengthLimit: 10, attributeCountLimit: 3 } } : {}),
+};
+let provider;
+let tracer;
+const find = auditTool(async function find({ id }) {
+  return { id, name: 'Jane Roe', text: 'x'.repeat(50) };
+});
+
+function spans() {
+  (tracer ?? trace.getTracer('app')).startActiveSpan(
+    'invoke_agent medrec',
+    {
+      attributes: {
+        'gen_ai.operation.name': 'invoke_agent',
+        'gen_ai.agent.name': 'medrec',
+        'gen_ai.conversation.id': 'c-1',
+      },
+    },
+    (root) => {
+      const inner = trace.getTracer('app');
+      const chat = inner.startSpan('chat', {
+        kind: SpanKind.CLIENT,
+        attributes: { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'm-1' },
+      });
+      chat.setAttribute('gen_ai.usage.input_tokens', 7);
+      chat.end();
+      const tool = inner.startSpan('execute_tool look', {
+        attributes: { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'look' },
+      });
+      tool.setAttribute('gen_ai.tool.call.result', '{"ok":true}');
+      tool.end();
+      inner.startSpan('GET /', { attributes: { 'http.request.method': 'GET' } }).end();
+      root.end();
+    },
+  );
+}
+
+for (const step of steps) {
+  if (step === 'before') tracer = trace.getTracer('app');
+  if (step === 'basic' || step === 'late') {
+    provider = new BasicTracerProvider(config);
+    if (!trace.setGlobalTracerProvider(provider)) throw new Error('the provider was refused');
+  }
+  if (step === 'node') {
+    provider = new NodeTracerProvider(config);
+    provider.register();
+  }
+  if (step === 'sdk') {
+    const { NodeSDK } = await import('@opentelemetry/sdk-node');
+    provider = new NodeSDK({ ...config, autoDetectResources: false });
+    provider.start();
+  }
+  if (step === 'spans') spans();
+  if (step === 'tool')
+    await withAuditContext(
+      { user: 'nurse-17', clientIp: '10.0.0.9', subject: 'P-1042', purpose: 'TREAT', conversationId: 'c-1' },
+      () => find({ id: 'P-1042', ssn: '078-05-1120' }),
+    );
+  if (step === 'within')
+    await trace.getTracer('app').startActiveSpan('outer', async (span) => {
+      await withAuditContext({ user: 'nurse-17' }, () => find({ id: 'P-2' }));
+      span.end();
+    });
+  if (step === 'shutdown') await provider.shutdown();
+}
+const plain = exported.map(({ name, attributes, events }) => ({ name, attributes, events }));
+console.log(JSON.stringify({ spans: plain, active: context.active() !== undefined }));
