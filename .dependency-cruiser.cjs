@@ -16,6 +16,7 @@ const order = [
   'src/target',
   'src/store',
   'src/ship.ts',
+  'src/shipper.ts',
   'src/verify',
   'src/report',
   'src/sdk',

@@ -7,4 +7,4 @@ import { register } from './setup.ts';
 
 export { flush, type RegisterOptions, type Registration, register } from './setup.ts';
 
-register();
+await register();

@@ -4,19 +4,25 @@
  * @module spanledger/instrumentation
  */
 import { isMainThread } from 'node:worker_threads';
+import { layoutOf } from '../src/config/layout.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../src/errors.ts';
 import type { FailMode } from '../src/policy/demands.ts';
-import type { AuditOptions } from '../src/sdk/audit.ts';
+import { type AuditOptions, placeOf } from '../src/sdk/audit.ts';
 import { otelApi, otelApiOf } from '../src/sdk/otel.ts';
 import { conductIn, isDisabled, processDoor } from '../src/sdk/process-door.ts';
 import { processWide } from '../src/sdk/process-wide.ts';
 import { AuditSpanProcessor } from '../src/sdk/processor.ts';
+import { askTerms, relayIn } from '../src/sdk/relay-terms.ts';
+import { startShipping } from '../src/sdk/shipping.ts';
 import { ADAPTERS } from './adapters.ts';
 import type { Adapter } from './contract.ts';
 import { exportingProvider } from './exporting.ts';
 import { LoadedModules } from './modules.ts';
 import { startBlock, tooEarly } from './start-block.ts';
 import { Tracing } from './tracing.ts';
+
+/** How long `flush` waits for a store that is slow or away: what is durable waits in the journal. In milliseconds. */
+const SHIP_WITHIN_MS = 5_000;
 
 export interface RegisterOptions extends AuditOptions {
   /**
@@ -30,7 +36,8 @@ export interface RegisterOptions extends AuditOptions {
 
 export interface Registration {
   /**
-   * Resolves when all so far is durable: for a function that is frozen once it has answered.
+   * Resolves when all so far is durable, and shipped where that takes no longer than 5 s: for a function that is
+   * frozen once it has answered.
    *
    * @throws SpanledgerError `journal_full`, `journal_broken`
    */
@@ -44,19 +51,21 @@ export interface Registration {
  *
  * @throws SpanledgerError fail-closed, where nothing can be recorded; fail-open it says so on stderr, loudly.
  */
-export function register(options: RegisterOptions = {}): Registration {
-  refuseElsewhere();
-  const place = processWide<{ registration?: Registration }>('registration', () => ({}));
+export function register(options: RegisterOptions = {}): Promise<Registration> {
+  const place = processWide<{ registration?: Promise<Registration> }>('registration', () => ({}));
   place.registration ??= begin(options, () => delete place.registration);
   return place.registration;
 }
 
 /** As the registration's, of whatever this process records. */
-export function flush(): Promise<void> {
-  return processDoor().flush();
+export async function flush(): Promise<void> {
+  const { registration } = processWide<{ registration?: Promise<Registration> }>('registration', () => ({}));
+  await (registration === undefined ? processDoor().flush() : (await registration).flush());
 }
 
-function begin(options: RegisterOptions, ended: () => void): Registration {
+/** All of it happens before this returns, but where a relay must be asked for the policy first. */
+async function begin(options: RegisterOptions, ended: () => void): Promise<Registration> {
+  refuseElsewhere();
   const { env } = process;
   if (isDisabled(env)) {
     process.emitWarning('SPANLEDGER_DISABLED is set: nothing this process does is recorded', {
@@ -69,11 +78,13 @@ function begin(options: RegisterOptions, ended: () => void): Registration {
   const conduct = conductIn(env);
   let processor: AuditSpanProcessor;
   try {
+    const relay = relayIn(env);
+    if (relay !== undefined && isMainThread) await askTerms(layoutOf(placeOf(options, env).dir), relay, env);
     processor = new AuditSpanProcessor(options);
   } catch (error) {
     if (conduct.mode === 'closed') throw error;
     sayLoudly(error);
-    return { flush, stop: async () => ended() };
+    return { flush: () => processDoor().flush(), stop: async () => ended() };
   }
   const service = env.OTEL_SERVICE_NAME ?? options.writer ?? 'app';
   const resource = { attributes: { 'service.name': service } };
@@ -98,15 +109,22 @@ function begin(options: RegisterOptions, ended: () => void): Registration {
   });
   if (isMainThread)
     process.stderr.write(startBlock({ audit: processor.audit, conduct, adapters, seen: modules.seen, env }));
+  const shipping = isMainThread ? startShipping(processor.audit, env) : Promise.resolve(undefined);
+  shipping.catch(sayLoudly);
+  const flushAll = async () => {
+    await processDoor().flush();
+    await Promise.all([
+      shipping.then((started) => started?.shipped(SHIP_WITHIN_MS)),
+      exporting?.forceFlush(),
+    ]);
+  };
   return {
-    async flush() {
-      await processDoor().flush();
-      await exporting?.forceFlush();
-    },
+    flush: flushAll,
     async stop() {
       ended();
       for (const each of undo) each();
       tracing?.stop();
+      await (await shipping)?.stop(SHIP_WITHIN_MS);
       await processor.shutdown();
     },
   };

@@ -10,6 +10,8 @@ export interface Layout {
   storeLock: string;
   /** Where a running `serve` lets other commands in. */
   serveFile: string;
+  /** What the relay said last: the ledger's id, and its policy. */
+  relayFile: string;
   settingsFile: string;
   /** The JSON Schema of the settings, which editors look for beside them. */
   settingsSchemaFile: string;
@@ -26,6 +28,7 @@ export function layoutOf(dir: string): Layout {
     clickhouse: join(dir, 'clickhouse'),
     storeLock: join(dir, 'store.lock'),
     serveFile: join(dir, 'serve.json'),
+    relayFile: join(dir, 'relay.json'),
     settingsFile: join(dir, 'spanledger.yaml'),
     settingsSchemaFile: join(dir, 'spanledger.schema.json'),
   };

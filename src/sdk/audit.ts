@@ -1,13 +1,16 @@
+import { existsSync } from 'node:fs';
 import { systemClock } from '../clock.ts';
 import { createDeployment, type Deployment, type Environment } from '../config/deployment.ts';
-import { DEFAULT_DIR } from '../config/layout.ts';
+import { DEFAULT_DIR, type Layout } from '../config/layout.ts';
 import { VERSION } from '../config/package.ts';
 import { settingsOf } from '../config/settings.ts';
 import { Journal } from '../journal/journal.ts';
 import { Writer } from '../pipeline.ts';
+import type { PolicyDocument } from '../policy/document.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
 import { localRecorder, type Recorder } from './recorder.ts';
+import { keptTerms } from './relay-terms.ts';
 import { RunningSpans } from './running.ts';
 
 export interface AuditOptions {
@@ -35,6 +38,8 @@ export interface Audit {
   writer: Writer;
   recorder: Recorder;
   running: RunningSpans;
+  /** A writer in a journal that another process of the name has left. */
+  heirOf(journal: Journal): Writer;
   /** Ends the chain, flushes, and lets go of the journal, also when it rejects. */
   close(): Promise<void>;
 }
@@ -43,17 +48,12 @@ export interface Audit {
 export function openAudit(options: AuditOptions = {}, env: Environment = process.env): Audit {
   const { dir, name } = placeOf(options, env);
   const deployment = createDeployment(dir, env);
-  const { policy: said } = settingsOf(deployment.layout, env, options.config);
-  const policy = compilePolicy(deployment.master, policyOf(said));
+  const policy = compilePolicy(deployment.master, documentFor(deployment.layout, options, env));
   const journal = Journal.takeOver(deployment.layout.journals, roleOf(name));
-  const writer = new Writer({
-    journal,
-    policy,
-    ledgerId: deployment.ledgerId,
-    clock: systemClock,
-    writer: name,
-    version: VERSION,
-  });
+  const { ledgerId } = deployment;
+  const heirOf = (left: Journal) =>
+    new Writer({ journal: left, policy, ledgerId, clock: systemClock, writer: name, version: VERSION });
+  const writer = heirOf(journal);
   const recorder = localRecorder(writer, async () => {
     try {
       await writer.close();
@@ -66,9 +66,17 @@ export function openAudit(options: AuditOptions = {}, env: Environment = process
     policy,
     writer,
     recorder,
+    heirOf,
     running: new RunningSpans(policy),
     close: () => recorder.close(),
   };
+}
+
+/** A file's policy, where one is named or there; else what the relay said last. */
+function documentFor(layout: Layout, { config }: AuditOptions, env: Environment): PolicyDocument {
+  const isOwn = config ?? env.SPANLEDGER_CONFIG ?? (existsSync(layout.settingsFile) ? '' : undefined);
+  const terms = isOwn === undefined && env.SPANLEDGER_ENDPOINT ? keptTerms(layout) : undefined;
+  return terms?.policy ?? policyOf(settingsOf(layout, env, config).policy);
 }
 
 /** Where an app records, and under which name. */

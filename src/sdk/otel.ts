@@ -51,6 +51,14 @@ export function activeSpan(): { span: object; traceId: string; spanId: string } 
   return isId(traceId, 32) && isId(spanId, 16) ? { span, traceId, spanId } : undefined;
 }
 
+/** Runs our own traffic where no instrumentation makes a span of it. */
+export function suppressed<T>(work: () => T): T {
+  const otel = otelApi();
+  if (otel === undefined) return work();
+  const { context, createContextKey } = otel;
+  return context.with(context.active().setValue(suppressKey(createContextKey), true), work);
+}
+
 function isId(text: unknown, length: number): text is string {
   return typeof text === 'string' && text.length === length && !/^0+$/.test(text);
 }

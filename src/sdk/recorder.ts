@@ -7,6 +7,8 @@ const TELL_AGAIN_AFTER = 1_000;
 
 /** Where what was understood is recorded: the process's own journal, or, in a worker thread, its main thread. */
 export interface Recorder {
+  /** Hears that there is something new to ship. */
+  committed: () => void;
   /**
    * Committed when it returns: SIGKILL loses nothing. A worker's is on its way to the main thread.
    *
@@ -35,8 +37,12 @@ export function localRecorder(writer: Writer, close: () => Promise<void>): Recor
       writer.flush().catch(tellSoon);
     }, TELL_AGAIN_AFTER).unref();
   };
-  return {
-    commit: (batch, ancestors) => void writer.commit(batch, ancestors),
+  const recorder: Recorder = {
+    committed: () => {},
+    commit(batch, ancestors) {
+      writer.commit(batch, ancestors);
+      recorder.committed();
+    },
     noteGap: (spans, error, counted) => {
       tellSoon();
       return writer.noteGap(spans, error, counted);
@@ -51,4 +57,5 @@ export function localRecorder(writer: Writer, close: () => Promise<void>): Recor
       await close();
     },
   };
+  return recorder;
 }

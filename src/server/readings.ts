@@ -1,9 +1,9 @@
 import type { Journal } from '../journal/journal.ts';
+import type { Shipper } from '../shipper.ts';
 import type { Budget } from './budget.ts';
 import type { Forward } from './forward.ts';
 import type { Intake } from './intake.ts';
 import type { Reading } from './metrics.ts';
-import type { Shipper } from './shipper.ts';
 
 export interface Sources {
   intake: Intake;

@@ -9,7 +9,7 @@ import type { Store } from '../store/client.ts';
 import { headOf, openerOf } from '../store/records.ts';
 import { batchesOf } from '../target/batch.ts';
 import { isChainId, readLine } from '../target/line.ts';
-import type { RelayAnswer, RelayConflict } from '../target/relay.ts';
+import type { RelayAnswer, RelayConflict, RelayTerms } from '../target/relay.ts';
 import { notStanding, type Target } from '../target/target.ts';
 import { Refusal } from './answers.ts';
 import { readBody } from './body.ts';
@@ -69,7 +69,12 @@ export class Relay {
         isReading: true,
         answer: async () => {
           const policy = this.#options.policy();
-          return json(200, { digest: payloadDigest(canonicalJson(policy)), policy });
+          const { ledgerId: ledger_id } = this.#options;
+          return json(200, {
+            digest: payloadDigest(canonicalJson(policy)),
+            ledger_id,
+            policy,
+          } satisfies RelayTerms);
         },
       },
     ];

@@ -9,6 +9,7 @@ import type { MasterKey } from '../policy/keyring.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
 import { canonicalJson } from '../record/canonical.ts';
+import { Shipper } from '../shipper.ts';
 import type { Store } from '../store/client.ts';
 import type { Host } from '../store/guest.ts';
 import type { Target } from '../target/target.ts';
@@ -26,7 +27,6 @@ import { OtlpGrpc } from './otlp-grpc.ts';
 import { otlpRoutes } from './otlp-http.ts';
 import { readingsOf } from './readings.ts';
 import { Relay } from './relay.ts';
-import { Shipper } from './shipper.ts';
 import { Tokens } from './tokens.ts';
 import { UnderstandingPool } from './understanding-pool.ts';
 

@@ -1,5 +1,6 @@
 import type { SealedRecord, StoppedChain } from '../chain/seal.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';
+import type { PolicyDocument } from '../policy/document.ts';
 import type { Batch } from './batch.ts';
 import { lineOf } from './line.ts';
 import type { Delivered, Delivery, Target } from './target.ts';
@@ -8,7 +9,15 @@ import type { Delivered, Delivery, Target } from './target.ts';
 export interface RelayOptions {
   endpoint: string;
   token?: string | undefined;
+  /** @default Node's own */
+  fetch?: Fetch;
 }
+
+/** What of `fetch` is used. Follows no redirect, which would take the token elsewhere. */
+export type Fetch = (
+  url: string,
+  init: { method: string; headers: { [name: string]: string }; body?: string; signal: AbortSignal },
+) => Promise<{ status: number; text(): Promise<string> }>;
 
 /** What a relay answers to entries. */
 export interface RelayAnswer {
@@ -21,6 +30,13 @@ export interface RelayAnswer {
 /** And what where a record has not its place: with 409, `added` counts what was sent all the same. */
 export type RelayConflict = Required<Delivered>;
 
+/** What an app that sends to it records by: `GET /v1/policy`. */
+export interface RelayTerms {
+  digest: string;
+  ledger_id: string;
+  policy: PolicyDocument;
+}
+
 /** Entries of one request come to so many bytes, or are one. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
 const TIMEOUT_MS = 60_000;
@@ -29,8 +45,10 @@ const TIMEOUT_MS = 60_000;
 export class RelayTarget implements Target {
   readonly #base: string;
   readonly #headers: { [name: string]: string };
+  readonly #fetch: Fetch;
 
-  constructor({ endpoint, token }: RelayOptions) {
+  constructor({ endpoint, token, fetch: given }: RelayOptions) {
+    this.#fetch = given ?? ((url, init) => fetch(url, { ...init, redirect: 'error' }));
     this.#base = endpoint.replace(/\/$/, '');
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
@@ -40,6 +58,15 @@ export class RelayTarget implements Target {
     const { chain_id, standing } = body as { chain_id?: unknown; standing?: unknown };
     if (chain_id !== chainId || !isListOfText(standing)) throw noRelay(this.#base);
     return standing;
+  }
+
+  /** The ledger it is of, and its policy. */
+  async terms(): Promise<RelayTerms> {
+    const { body } = await this.#ask('/v1/policy');
+    const { digest, ledger_id, policy } = body as Partial<RelayTerms>;
+    const isWhole = typeof digest === 'string' && typeof ledger_id === 'string' && policy?.version === 1;
+    if (!isWhole) throw noRelay(this.#base);
+    return { digest, ledger_id, policy };
   }
 
   async deliver(batch: Batch, how: Delivery): Promise<Delivered> {
@@ -81,7 +108,7 @@ export class RelayTarget implements Target {
     let status: number;
     let text: string;
     try {
-      const answer = await fetch(this.#base + path, {
+      const answer = await this.#fetch(this.#base + path, {
         method: lines === undefined ? 'GET' : 'POST',
         headers: {
           ...this.#headers,
@@ -89,7 +116,6 @@ export class RelayTarget implements Target {
         },
         ...(lines === undefined ? {} : { body: lines }),
         signal: AbortSignal.timeout(TIMEOUT_MS),
-        redirect: 'error',
       });
       status = answer.status;
       text = await answer.text();

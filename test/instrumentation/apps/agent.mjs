@@ -4,6 +4,7 @@
 //   off        its sampler leaves all out;  limits: spans are cut at 10 characters
 //   ignoring   a processor that ignores the sampled flag, whose spans are said on stdout
 //   spans      makes an agent's span with a model's and a tool's in it, and one of something else
+//   flush      waits until all is durable, and shipped;  http: instruments http
 //   tool       calls an audited function;  shutdown: shuts the provider down;  late: registers one after
 import { context, SpanKind, trace } from '@opentelemetry/api';
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base';
@@ -85,6 +86,11 @@ for (const step of steps) {
       await withAuditContext({ user: 'nurse-17' }, () => find({ id: 'P-2' }));
       span.end();
     });
+  if (step === 'flush') await (await import('spanledger/register')).flush();
+  if (step === 'http') {
+    const { HttpInstrumentation } = await import('@opentelemetry/instrumentation-http');
+    new HttpInstrumentation().enable();
+  }
   if (step === 'shutdown') await provider.shutdown();
 }
 const plain = exported.map(({ name, attributes, events }) => ({ name, attributes, events }));

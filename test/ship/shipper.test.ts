@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Journal } from '../../src/journal/journal.ts';
 import type { Writer } from '../../src/pipeline.ts';
-import { Shipper } from '../../src/server/shipper.ts';
+import { Shipper } from '../../src/shipper.ts';
 import type { Batch } from '../../src/target/batch.ts';
 import type { Delivered, Target } from '../../src/target/target.ts';
 import { codeOf, memoryFolder, openJournal, unshippedOf, writerIn } from '../support/ledger-kit.ts';

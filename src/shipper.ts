@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { SpanledgerError } from '../errors.ts';
-import type { Writer } from '../pipeline.ts';
-import { type Shipment, ship } from '../ship.ts';
-import type { Target } from '../target/target.ts';
+import { SpanledgerError } from './errors.ts';
+import type { Writer } from './pipeline.ts';
+import { type Shipment, ship } from './ship.ts';
+import type { Target } from './target/target.ts';
 
 /** What was acknowledged gathers so long before it is sent, so that many small requests make one insert. */
 const GATHER_MS = 200;
@@ -49,6 +49,7 @@ export class Shipper {
   readonly #writer: Writer;
   readonly #target: Target;
   readonly #events: ShipperEvents;
+  readonly #isGuest: boolean;
   #running: Promise<void> | undefined;
   #stopped = false;
   /** Something was recorded since the last shipment began. */
@@ -56,10 +57,12 @@ export class Shipper {
   #waiting: Waiting[] = [];
   #alarm: () => void = () => {};
 
-  constructor(writer: Writer, target: Target, events: ShipperEvents) {
+  /** @param isGuest of an app: between shipments it keeps no process running that has nothing else to do. */
+  constructor(writer: Writer, target: Target, events: ShipperEvents, isGuest = false) {
     this.#writer = writer;
     this.#target = target;
     this.#events = events;
+    this.#isGuest = isGuest;
   }
 
   start(): void {
@@ -147,6 +150,7 @@ export class Shipper {
     if (this.#stopped || this.#waiting.length > 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
+      if (this.#isGuest) timer.unref();
       this.#alarm = () => {
         clearTimeout(timer);
         resolve();
