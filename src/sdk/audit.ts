@@ -1,4 +1,7 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
+import { payloadDigest } from '../chain/entry.ts';
 import { systemClock } from '../clock.ts';
 import { createDeployment, type Deployment, type Environment } from '../config/deployment.ts';
 import { DEFAULT_DIR, type Layout } from '../config/layout.ts';
@@ -9,9 +12,12 @@ import { Writer } from '../pipeline.ts';
 import type { PolicyDocument } from '../policy/document.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
+import { canonicalJson } from '../record/canonical.ts';
+import { ThreadListener } from './main-thread.ts';
 import { localRecorder, type Recorder } from './recorder.ts';
 import { keptTerms } from './relay-terms.ts';
 import { RunningSpans } from './running.ts';
+import { WorkerRecorder } from './worker-thread.ts';
 
 export interface AuditOptions {
   /**
@@ -44,23 +50,64 @@ export interface Audit {
   close(): Promise<void>;
 }
 
-/** Opens a journal for an app. No database, no network: records wait there until somebody ships them. */
+/**
+ * Opens a journal for an app. No database, no network: records wait there until somebody ships them. In a worker
+ * thread it is a way to the main thread's.
+ */
 export function openAudit(options: AuditOptions = {}, env: Environment = process.env): Audit {
-  const { dir, name } = placeOf(options, env);
+  const { dir } = placeOf(options, env);
   const deployment = createDeployment(dir, env);
   const policy = compilePolicy(deployment.master, documentFor(deployment.layout, options, env));
+  const of = [deployment.ledgerId, resolve(dir), payloadDigest(canonicalJson(policy.document))].join(' ');
+  if (isMainThread) return ownAudit(deployment, policy, of, options, env);
+  let own: Audit | undefined;
+  const recorder = new WorkerRecorder(of, () => {
+    own ??= ownAudit(deployment, policy, of, options, env);
+    return own.recorder;
+  });
+  return {
+    deployment,
+    policy,
+    recorder,
+    get writer(): Writer {
+      if (own === undefined) throw new Error('a worker thread records by its main thread');
+      return own.writer;
+    },
+    heirOf: () => {
+      throw new Error('a worker thread is no heir');
+    },
+    running: new RunningSpans(policy),
+    close: () => recorder.close(),
+  };
+}
+
+function ownAudit(
+  deployment: Deployment,
+  policy: Policy,
+  of: string,
+  options: AuditOptions,
+  env: Environment,
+): Audit {
+  const { name } = placeOf(options, env);
   const journal = Journal.takeOver(deployment.layout.journals, roleOf(name));
   const { ledgerId } = deployment;
   const heirOf = (left: Journal) =>
     new Writer({ journal: left, policy, ledgerId, clock: systemClock, writer: name, version: VERSION });
   const writer = heirOf(journal);
   const recorder = localRecorder(writer, async () => {
+    threads?.close();
     try {
       await writer.close();
     } finally {
       await journal.close();
     }
   });
+  const threads = isMainThread ? new ThreadListener(recorder, of) : undefined;
+  const { end } = recorder;
+  recorder.end = () => {
+    threads?.drain();
+    end();
+  };
   return {
     deployment,
     policy,
