@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { appEnv, REGISTER, recordedIn, runApp, told } from '../support/app.ts';
 import { spanledger, temporaryFolder } from '../support/cli.ts';
 
@@ -69,6 +72,29 @@ describe("an app's spans are recorded, wherever its provider comes from", () => 
       node: [...REGISTER, '--import', './test/instrumentation/apps/processor.mjs'],
     });
     expect(told(records)).toEqual(SPANS);
+  });
+});
+
+describe('an app without a provider', () => {
+  it('sends its ordinary spans where OTEL_EXPORTER_OTLP_ENDPOINT says', async () => {
+    const paths: string[] = [];
+    let body = '';
+    const backend = createServer((request, response) => {
+      paths.push(request.url ?? '');
+      request.on('data', (text: Buffer) => (body += text.toString('latin1')));
+      request.on('end', () => response.end());
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void backend.close());
+    await once(backend, 'listening');
+    const { port } = backend.address() as AddressInfo;
+    const { records } = await agent('spans+tool+flush', {
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` },
+    });
+    expect(told(records)).toEqual(expect.arrayContaining(SPANS));
+    expect(new Set(paths)).toEqual(new Set(['/v1/traces']));
+    for (const seen of ['GET /', 'invoke_agent medrec', 'execute_tool look']) expect(body).toContain(seen);
+    for (const secret of ['nurse-17', '10.0.0.9', 'Jane Roe', 'execute_tool find'])
+      expect(body).not.toContain(secret);
   });
 });
 
