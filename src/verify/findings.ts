@@ -8,6 +8,7 @@ export const FINDINGS = {
   duplicate_identical: 'warning',
   duplicate_conflict: 'critical',
   tombstone_mismatch: 'critical',
+  interrupted: 'info',
   fork: 'critical',
 } as const satisfies { [code: string]: Severity };
 

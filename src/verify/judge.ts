@@ -8,6 +8,7 @@ import {
   place,
   sortFindings,
 } from './findings.ts';
+import { Interruptions, type OpenIntent } from './interruptions.ts';
 import { Rollbacks } from './rollbacks.ts';
 import type { Payload, Row, Stretch } from './scan.ts';
 import { Successors } from './successors.ts';
@@ -34,6 +35,7 @@ export class Judge {
   readonly #tampered = new Set<string>();
   readonly #rollbacks = new Rollbacks();
   readonly #successors = new Successors();
+  readonly #interruptions = new Interruptions();
   #chain: Chain | undefined;
 
   constructor(ledgerId: string) {
@@ -81,8 +83,23 @@ export class Judge {
   payload({ chainId, seq, payload }: Payload): void {
     this.#rollbacks.hear(payload);
     this.#successors.hear(chainId, seq, payload);
+    this.#interruptions.hear(chainId, seq, payload);
     const read = readCanonical(payload);
     if ('problem' in read) this.#report('payload_not_canonical', chainId, seq, read.problem);
+  }
+
+  /** Tool calls of whose end nothing was heard: it may stand in a chain that came before theirs. */
+  get openIntents(): OpenIntent[] {
+    return this.#interruptions.found((chainId) => this.#successors.has(chainId));
+  }
+
+  interrupted({ chainId, seq }: OpenIntent): void {
+    this.#report(
+      'interrupted',
+      chainId,
+      seq,
+      'the tool was about to be called, and nothing tells how that ended',
+    );
   }
 
   /**
@@ -151,6 +168,7 @@ export class Judge {
   #sound(chain: Chain, row: Row): void {
     if (!row.live) return;
     this.#successors.hear(row.chainId, row.seq, row.payload);
+    this.#interruptions.hear(row.chainId, row.seq, row.payload);
     const read = readCanonical(row.payload);
     if ('problem' in read) this.#find('payload_not_canonical', chain, row.seq, read.problem);
   }

@@ -23,6 +23,11 @@ export class Successors {
     this.#of.set(before.chainId, successors.set(chainId, before.size));
   }
 
+  /** Another says that it follows it. */
+  has(chainId: string): boolean {
+    return this.#of.has(chainId);
+  }
+
   /** Places where a line of chains goes two ways, each with why. */
   *forks(
     sizeOf: (chainId: string) => bigint | undefined,

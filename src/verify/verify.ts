@@ -1,5 +1,6 @@
 import type { Store } from '../store/client.ts';
 import type { Verification } from './findings.ts';
+import type { OpenIntent } from './interruptions.ts';
 import { Judge } from './judge.ts';
 import { nodeScanner } from './node-scanner.ts';
 import { CHAIN_NAME, PAGE_RANGES, PAGE_ROWS } from './rows.ts';
@@ -40,6 +41,7 @@ export async function verify(store: Store, options: VerifyOptions): Promise<Veri
     options.progress?.(judge.records, total);
   }
   await clean.check();
+  for (const intent of judge.openIntents) if (!(await hasOutcome(store, intent))) judge.interrupted(intent);
   judge.finish(scope?.chains);
   const broken = judge.findings.find((finding) => finding.severity === 'critical');
   return {
@@ -96,6 +98,15 @@ class Clean {
     this.#stretches = [];
     this.#rows = 0;
   }
+}
+
+/** In another chain, whichever was scanned first: where one ends in the middle of a call, the next has its outcome. */
+async function hasOutcome(store: Store, { traceId, spanId }: OpenIntent): Promise<boolean> {
+  const rows = await store.query(
+    "SELECT 1 FROM spanledger.audit_records WHERE trace_id = {traceId:String} AND span_id = {spanId:String} AND phase = 'outcome' LIMIT 1",
+    { traceId, spanId },
+  );
+  return rows.length > 0;
 }
 
 async function conversationScope(

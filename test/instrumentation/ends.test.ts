@@ -14,8 +14,13 @@ describe('a process that ends in the middle', () => {
     const { signal } = spawnSync(process.execPath, [...REGISTER, APP, how], { env: appEnv(dir) });
     expect(signal).toBe(how === 'kill' ? 'SIGKILL' : 'SIGTERM');
     expect(told(await recordedIn(dir))).toEqual(['tool_invoked intent killed']);
+    // Its heir goes on where it ended, and now nothing more can come of it.
+    await runApp(dir, [APP, 'exit']);
     const verified = await spanledger(['verify', '--dir', dir, '--json']);
-    expect(documentOf(verified)).toMatchObject({ status: 'valid' });
+    expect(documentOf(verified)).toMatchObject({
+      status: 'valid',
+      findings: [{ code: 'interrupted', severity: 'info' }],
+    });
   });
 
   it('has lost nothing on the next line after a call', async () => {
