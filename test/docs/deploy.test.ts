@@ -32,10 +32,19 @@ describe('deploy/clickhouse/grants.sql', () => {
     expect(row!.sql).toMatch(/^(GRANT|CREATE ROLE)/);
   });
 
-  it('lets nobody but the migrator alter anything', () => {
+  it('lets nobody but the migrator alter anything but the TTL clock, which is for retention', () => {
     for (const statement of statements.filter((each) => /ALTER|DELETE|DROP|TRUNCATE/.test(each))) {
-      expect(statement).toContain('TO spanledger_migrator');
+      if (statement.includes('ALTER UPDATE(purge_after)'))
+        expect(statement).toBe(
+          'GRANT SELECT, ALTER UPDATE(purge_after) ON spanledger.audit_records TO spanledger_retention',
+        );
+      else expect(statement).toContain('TO spanledger_migrator');
     }
+  });
+
+  it('has a role for each job', () => {
+    const roles = statements.flatMap((each) => /^CREATE ROLE IF NOT EXISTS (\w+)/.exec(each)?.[1] ?? []);
+    expect(roles).toEqual(['writer', 'reader', 'retention', 'migrator'].map((job) => `spanledger_${job}`));
   });
 });
 
