@@ -20,6 +20,7 @@ const order = [
   'src/report',
   'src/sdk',
   'src/server',
+  'src/doctor',
   'src/cli',
   'src/index.ts',
   'instrumentation',

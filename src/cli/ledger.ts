@@ -291,9 +291,12 @@ export function directoryOf({ dir }: LedgerOptions): Layout {
 }
 
 /** The directory's engine: in this process, or in the `serve` that has it open. */
-export async function embeddedIn(layout: Layout, mode: Mode): Promise<{ store: Store; host?: Host }> {
+export async function embeddedIn(
+  layout: Layout,
+  mode: Mode | 'look',
+): Promise<{ store: Store; host?: Host }> {
   try {
-    return { store: await Store.embedded(layout) };
+    return { store: await Store.embedded(layout, mode === 'look' ? 'to-look' : 'to-work') };
   } catch (error) {
     const host = mode !== 'serve' && isSpanledgerError(error, 'directory_busy') ? hostIn(layout) : undefined;
     // Of a process that is gone: whoever has its port now would be believed.
@@ -325,7 +328,7 @@ function deploymentIn(dir: string): Deployment {
   }
 }
 
-function databaseGone(path: string): SpanledgerError {
+export function databaseGone(path: string): SpanledgerError {
   return new SpanledgerError('store_schema', `the database that was in ${path} is gone`, {
     hint: 'restore it from a backup; or make it anew by `spanledger migrate`: what the journals still hold is sent again, and the ledger says what is lost',
   });

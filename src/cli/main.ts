@@ -15,7 +15,7 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     .helpCommand(false)
     .addHelpText(
       'after',
-      '\nExamples:\n  spanledger demo\n  spanledger ingest traces.json && spanledger verify\n\nExit codes: 0 ok; 1 tampered, or the store has lost what it had confirmed; 2 usage or configuration; 3 store busy or unreachable; 5 nothing proven',
+      '\nExamples:\n  spanledger demo\n  spanledger ingest traces.json && spanledger verify\n\nExit codes: 0 ok; 1 tampered, the store has lost what it had confirmed, or a check of doctor fails; 2 usage or configuration; 3 store busy or unreachable; 5 nothing proven',
     );
 
   const command = (name: string, description: string, example: string) =>
@@ -46,6 +46,14 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     'make a directory with its ledger id, its key, and commented settings',
     'spanledger init --dir ./.spanledger',
   ).action((options) => act(options, async (out) => (await import('./init.ts')).initCommand(options, out)));
+
+  command(
+    'doctor',
+    'look at keys, permissions, clock, disk, store, grants and tools of a deployment, and say what to do',
+    'spanledger doctor --dir ./.spanledger --json',
+  ).action((options) =>
+    act(options, async (out) => (await import('./doctor.ts')).doctorCommand(options, out)),
+  );
 
   command(
     'serve',

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { readSettings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
-import { addressOf, certificatesOf, refuseOpen } from '../server/listen.ts';
+import { certificatesOf, listensAt, refuseOpen } from '../server/listen.ts';
 import { errorFields, type Logger, newLog } from '../server/log.ts';
 import { Sidecar } from '../server/sidecar.ts';
 import { directoryOf, Ledger, type LedgerOptions } from './ledger.ts';
@@ -29,9 +29,9 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
   const settings = settingsOf(directoryOf(options), process.env, options.config);
   const { serve } = settings;
   const log = newLog(process.env.SPANLEDGER_LOG_LEVEL ?? 'info');
-  const otlp = address('otlp-listen', options.otlpListen, serve.otlp_listen, '127.0.0.1:4318');
-  const grpc = address('otlp-grpc-listen', options.otlpGrpcListen, serve.otlp_grpc_listen, '127.0.0.1:4317');
-  const admin = address('admin-listen', options.adminListen, serve.admin_listen, '127.0.0.1:4319');
+  const otlp = listensAt('otlp-listen', process.env, serve, options.otlpListen);
+  const grpc = listensAt('otlp-grpc-listen', process.env, serve, options.otlpGrpcListen);
+  const admin = listensAt('admin-listen', process.env, serve, options.adminListen);
   for (const [name, each] of Object.entries({ otlp, 'otlp-grpc': grpc, admin }))
     refuseOpen(each, `--${name}-listen`, serve, settings.tokens.length > 0);
   certificatesOf(serve.tls);
@@ -120,12 +120,6 @@ function followSettings(options: ServeOptions, sidecar: Sidecar, log: Logger): (
     clearTimeout(settling);
     unwatchFile(path, changed);
   };
-}
-
-/** Flags over variables over the file over defaults. */
-function address(name: string, flag: string | undefined, inFile: string | undefined, otherwise: string) {
-  const variable = `SPANLEDGER_${name.toUpperCase().replaceAll('-', '_')}`;
-  return addressOf(flag ?? process.env[variable] ?? inFile ?? otherwise, `--${name}`);
 }
 
 /** The first signal drains, another ends at once: what was acknowledged is in the journal. */

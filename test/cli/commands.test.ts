@@ -7,7 +7,7 @@ import { FileLock } from '../../src/journal/lock.ts';
 import type { Verification } from '../../src/verify/findings.ts';
 import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 
-const COMMANDS = ['demo', 'ingest', 'verify', 'query', 'timeline', 'sql', 'migrate'];
+const COMMANDS = ['demo', 'doctor', 'ingest', 'verify', 'query', 'timeline', 'sql', 'migrate'];
 
 describe('the command line', () => {
   let dir: string;
@@ -52,16 +52,20 @@ describe('the command line', () => {
     expect(ran.stdout).toBe('');
   });
 
-  it.each([['verify'], ['timeline', 'x'], ['sql', 'SELECT 1'], ['query', 'failures'], ['migrate']])(
-    '%s exits with 2 where there is no directory',
-    async (...args) => {
-      const missing = join(temporaryFolder(), 'missing');
-      const ran = await spanledger([...args, '--dir', missing]);
-      expect(ran.code).toBe(2);
-      expect(ran.stderr).toContain(`there is no directory ${missing}`);
-      expect(existsSync(missing)).toBe(false);
-    },
-  );
+  it.each([
+    ['verify'],
+    ['doctor'],
+    ['timeline', 'x'],
+    ['sql', 'SELECT 1'],
+    ['query', 'failures'],
+    ['migrate'],
+  ])('%s exits with 2 where there is no directory', async (...args) => {
+    const missing = join(temporaryFolder(), 'missing');
+    const ran = await spanledger([...args, '--dir', missing]);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain(`there is no directory ${missing}`);
+    expect(existsSync(missing)).toBe(false);
+  });
 
   it('exits with 3 while another process has the directory, and names it', async () => {
     const lock = FileLock.take(join(dir, 'store.lock'))!;
