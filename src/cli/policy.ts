@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { openDeployment } from '../config/deployment.ts';
 import { settingsOf } from '../config/settings.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';
-import type { MasterKey } from '../policy/keyring.ts';
+import type { MasterKeys } from '../policy/keyring.ts';
 import { compilePolicy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
 import { Cleaner } from '../record/cleaner.ts';
@@ -12,7 +12,7 @@ import { directoryOf, type LedgerOptions } from './ledger.ts';
 import { indented, ink, inked, type Output, table } from './output.ts';
 
 /** Pseudonyms of it mean nothing: without a directory there is no key. */
-const NO_KEY: MasterKey = { id: 'example', secret: new Uint8Array(32) };
+const NO_KEY: MasterKeys = [{ id: 'example', secret: new Uint8Array(32) }];
 
 /**
  * What would be recorded of a call, and why: which rules match, what each asks, and what comes of them together.
@@ -75,7 +75,7 @@ export async function explainCommand(
       out.line(indented(line));
   out.line('Together, the strictest of each, and what would stand in the record:');
   for (const line of JSON.stringify(record, null, 2).split('\n')) out.line(indented(line));
-  if (!hasKey && JSON.stringify(record).includes(`hmac:${NO_KEY.id}:`))
+  if (!hasKey && JSON.stringify(record).includes(`hmac:${NO_KEY[0]!.id}:`))
     out.log(inked`There is no key in ${layout.dir} yet: its pseudonyms will be others`);
   return 0;
 }

@@ -5,6 +5,8 @@ export interface Layout {
   dir: string;
   ledgerFile: string;
   masterKeyFile: string;
+  /** Held by whoever changes the keys. */
+  keysLock: string;
   journals: string;
   clickhouse: string;
   storeLock: string;
@@ -22,6 +24,7 @@ export function layoutOf(dir: string): Layout {
     dir,
     ledgerFile: join(dir, 'ledger.json'),
     masterKeyFile: join(dir, 'keys', 'master'),
+    keysLock: join(dir, 'keys', 'lock'),
     journals: join(dir, 'journal'),
     clickhouse: join(dir, 'clickhouse'),
     storeLock: join(dir, 'store.lock'),

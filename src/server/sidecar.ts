@@ -5,7 +5,8 @@ import type { Layout } from '../config/layout.ts';
 import type { Settings } from '../config/settings.ts';
 import type { SpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
-import type { MasterKey } from '../policy/keyring.ts';
+import type { PolicyDocument } from '../policy/document.ts';
+import { isSameKeys, type MasterKeys } from '../policy/keyring.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
 import { canonicalJson } from '../record/canonical.ts';
@@ -34,8 +35,8 @@ export interface SidecarOptions {
   layout: Layout;
   ledgerId: string;
   policy: Policy;
-  /** What its keyed digests come from: threads that understand compile the policy anew. */
-  master: MasterKey;
+  /** What its keyed digests come from, oldest first: threads that understand compile the policy anew. */
+  master: MasterKeys;
   store: Store;
   target: Target;
   writer: Writer;
@@ -73,6 +74,7 @@ export class Sidecar {
   readonly #tokens: Tokens;
   readonly #intake: Intake;
   #policy: Policy;
+  #master: MasterKeys;
   #understanding: UnderstandingPool;
   readonly #deniedReads: DeniedReads;
   readonly #denied: NonNullable<HttpOptions['denied']>;
@@ -90,6 +92,7 @@ export class Sidecar {
       this.#broken = resolve;
     });
     this.#policy = policy;
+    this.#master = master;
     this.#tokens = new Tokens(settings.tokens);
     const tokens = this.#tokens;
     this.#refuseOpen(settings);
@@ -188,22 +191,40 @@ export class Sidecar {
   async reload(settings: Settings): Promise<void> {
     this.#refuseOpen(settings);
     this.#tokens.replace(settings.tokens);
-    const { master, writer, log } = this.#options;
+    const { log } = this.#options;
     log.info({ tokens: settings.tokens.length }, 'the tokens are taken over');
     const document = policyOf(settings.policy);
     if (canonicalJson(document) === canonicalJson(this.#policy.document)) return;
+    await this.#turn(this.#master, document);
+    log.info({}, 'the policy has changed');
+  }
+
+  /**
+   * Takes over the master keys as they are now, in the same way: the next chain tells which key pseudonyms are under.
+   *
+   * @throws SpanledgerError `journal_broken`
+   */
+  async rekey(master: MasterKeys): Promise<void> {
+    if (isSameKeys(master, this.#master)) return;
+    await this.#turn(master, this.#policy.document);
+    const [pseudonym_key, ...older] = this.#policy.keyring.ids;
+    this.#options.log.info({ pseudonym_key, older }, 'the keys have changed');
+  }
+
+  /** All of it at once: what is understood under one policy and key is never sealed under another. */
+  async #turn(master: MasterKeys, document: PolicyDocument): Promise<void> {
+    const { writer } = this.#options;
     const policy = compilePolicy(master, document);
     const before = this.#understanding;
-    // All of it at once: what is understood under one policy is never sealed under another.
     await this.#intake.turn(() => {
       writer.turn(policy);
       this.#policy = policy;
+      this.#master = master;
       this.#understanding = new UnderstandingPool({ master, document });
       return this.#understanding;
     });
     await before.close();
     this.#shipper.wake();
-    log.info({}, 'the policy has changed');
   }
 
   #refuseOpen(settings: Settings): void {
