@@ -6,10 +6,21 @@ import { salt } from './journal/salt.ts';
 import type { Policy } from './policy/policy.ts';
 import { canonicalJson } from './record/canonical.ts';
 import { control } from './record/control.ts';
-import type { RecordDraft } from './record/record.ts';
+import type { AuditRecord, RecordDraft } from './record/record.ts';
 
 /** Digest of the policy of the journal's last chain. */
 const POLICY = 'state|policy';
+/** Id of the key that the pseudonyms of the journal's last chain are under. */
+const PSEUDONYM_KEY = 'state|pseudonym_key';
+
+/** Who changed the policy or its keys, and why: what nobody declared, the writer only found changed. */
+export interface Declared {
+  actor: AuditRecord['actor'];
+  /** Redacted. */
+  reason?: string;
+  /** The key that recognises nobody any more. */
+  retired?: string;
+}
 
 export interface ChainOptions {
   journal: Journal;
@@ -32,6 +43,8 @@ export class OwnChain {
   #chainId: string | undefined;
   /** The policy since the last turn. */
   #turned: Policy | undefined;
+  /** Told by the next chain. */
+  #declared: Declared | undefined;
 
   constructor(options: ChainOptions) {
     this.#options = options;
@@ -49,7 +62,7 @@ export class OwnChain {
    * @returns the record's id
    */
   append(transaction: Transaction, draft: RecordDraft, now: number): string {
-    if (transaction.chain === undefined || !this.#isMine(transaction.chain)) this.#open(transaction, now);
+    this.open(transaction, now);
     const chain = { ...transaction.chain! };
     const { ledgerId } = this.#options;
     const { document } = this.policy;
@@ -78,8 +91,18 @@ export class OwnChain {
   }
 
   /** The next record opens a chain under this policy, which tells of the change: the one before has ended. */
-  turn(policy: Policy): void {
+  turn(policy: Policy, declared?: Declared): void {
     this.#turned = policy;
+    this.#declared = declared;
+  }
+
+  /**
+   * Opens it, if it is not: what it tells of itself is in the journal before anything else is done.
+   *
+   * @param now microseconds since the epoch
+   */
+  open(transaction: Transaction, now: number): void {
+    if (transaction.chain === undefined || !this.#isMine(transaction.chain)) this.#open(transaction, now);
   }
 
   /** Another chain in the journal belongs to a writer before this one; a stopped one is nobody's any more. */
@@ -103,10 +126,30 @@ export class OwnChain {
       ...(last === undefined || last.closed ? {} : { unclean: true }),
     };
     this.append(transaction, control('chain_opened', opened, now), now);
+    this.#tellChange(transaction, digest, now);
+  }
+
+  /** What is another than in the journal's last chain: the policy, or the key that pseudonyms are under. */
+  #tellChange(transaction: Transaction, digest: string, now: number): void {
+    const { actor, reason, retired } = this.#declared ?? {};
+    this.#declared = undefined;
     const before = transaction.get(POLICY);
-    if (before !== undefined && before !== digest)
-      this.append(transaction, control('policy_changed', { old: before, new: digest }, now), now);
+    const [key] = this.policy.keyring.ids;
+    const keyBefore = transaction.get(PSEUDONYM_KEY) ?? key;
+    const isOtherKey = keyBefore !== key || retired !== undefined;
+    if (before !== undefined && (before !== digest || isOtherKey)) {
+      const keys = { old: keyBefore, new: key, ...(retired === undefined ? {} : { retired }) };
+      const changed = {
+        old: before,
+        new: digest,
+        ...(isOtherKey ? { pseudonym_key: keys } : {}),
+        ...(reason === undefined ? {} : { reason }),
+      };
+      const draft = control('policy_changed', changed, now);
+      this.append(transaction, actor === undefined ? draft : { ...draft, actor }, now);
+    }
     transaction.set(POLICY, digest);
+    transaction.set(PSEUDONYM_KEY, key);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Policy } from '../policy/policy.ts';
 import type { RedactionContext } from '../policy/redact.ts';
 import type { Redactions } from '../policy/redactions.ts';
 import { canonicalJson } from './canonical.ts';
+import type { OlderDigests } from './facts.ts';
 import type { AuditRecord, ContentDigest } from './record.ts';
 
 const MAX_NAME_LENGTH = 500;
@@ -17,6 +18,7 @@ export class Cleaner {
   readonly policy: Policy;
   readonly tenant: string;
   readonly #context: RedactionContext;
+  #older: { [digest: string]: readonly string[] } | undefined;
 
   constructor(policy: Policy, tenant: string) {
     this.policy = policy;
@@ -40,7 +42,11 @@ export class Cleaner {
   id(text: string | undefined): string | undefined {
     if (text === undefined) return undefined;
     const stays = text.length <= MAX_NAME_LENGTH && this.policy.redactor.isId(text);
-    return stays ? text : this.policy.keyring.pseudonym(this.tenant, 'id', text);
+    if (stays) return text;
+    const { keyring } = this.policy;
+    return keyring.isRotated
+      ? this.#newest(keyring.pseudonyms(this.tenant, 'id', text))
+      : keyring.pseudonym(this.tenant, 'id', text);
   }
 
   /** The name of a member, or its pseudonym where it is no identifier but perhaps words about somebody. */
@@ -54,7 +60,21 @@ export class Cleaner {
   }
 
   digest(kind: string, text: string): string {
-    return this.policy.keyring.digest(this.tenant, kind, text);
+    const { keyring } = this.policy;
+    return keyring.isRotated
+      ? this.#newest(keyring.digests(this.tenant, kind, text))
+      : keyring.digest(this.tenant, kind, text);
+  }
+
+  /** Of the digests and ids given so far, those under older keys. */
+  get older(): OlderDigests | undefined {
+    return this.#older;
+  }
+
+  #newest([newest, ...older]: [string, ...string[]]): string {
+    this.#older ??= {};
+    this.#older[newest] = older;
+    return newest;
   }
 
   content(kind: string, text: string): ContentDigest {

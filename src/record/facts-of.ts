@@ -26,7 +26,7 @@ export function factsOf(span: Span, activity: Activity, policy: Policy, phase: F
   const ended = phase === 'end' ? durationOf(span) : {};
   const redactions = new Redactions();
   const outcome = { ...ended, ...clean.outcome(endingOf(span, activity), redactions) };
-  return present<Facts>({
+  const facts = present<Facts>({
     kind: activity.kind,
     phase,
     digest: clean.digest('span', spanText(span)),
@@ -57,6 +57,8 @@ export function factsOf(span: Span, activity: Activity, policy: Policy, phase: F
     resource: declaredResource(activity, clean),
     incomplete: span.droppedCount > 0 || isCut(span.attributes),
   });
+  if (clean.older !== undefined) facts.older = clean.older;
+  return facts;
 }
 
 /** An attribute's length limit has cut some JSON, which nobody counts as dropped. */

@@ -30,6 +30,13 @@ export interface Facts {
   resource?: NonNullable<AuditRecord['resource']>;
   /** The sender dropped attributes, events or links, or something was cut here. */
   incomplete: boolean;
+  /** Of its digests and of ids that are pseudonyms, those under older live keys. */
+  older?: OlderDigests;
+}
+
+/** Of each digest, those that the same text has under older live keys, newest first. Absent while one key is live. */
+export interface OlderDigests {
+  [digest: string]: readonly string[];
 }
 
 /** Who and why, as far as this span says. */

@@ -4,6 +4,7 @@ import { Calls } from './calls.ts';
 import { Drafts } from './draft.ts';
 import type { Attribution, Facts, ModelFacts, ToolFacts } from './facts.ts';
 import { type AgentMemory, type ConversationMemory, keys, type Memory, type SpanMemory } from './memory.ts';
+import { acrossKeys, isSame } from './older-keys.ts';
 import type { Action, AuditRecord } from './record.ts';
 
 /**
@@ -12,7 +13,8 @@ import type { Action, AuditRecord } from './record.ts';
  *
  * @param now microseconds since the epoch: when the span was received
  */
-export function settle(facts: Facts, memory: Memory, now: number, registry: Registry): Drafts {
+export function settle(facts: Facts, remembered: Memory, now: number, registry: Registry): Drafts {
+  const memory = acrossKeys(remembered, facts.older);
   const who = inherit(facts, memory);
   const span = new Settlement(facts, who, memory, new Drafts(facts, who, now), registry);
   span.conversationStarted();
@@ -267,7 +269,8 @@ class Settlement {
     if (differs('prompt') || differs('request') || differs('response')) this.#memory.set(key, now);
 
     const change = { actor: this.drafts.agent(), occurred_at: at, turn };
-    if (changed('prompt')) {
+    // Of a key that has gone nobody can say what it stood for.
+    if (changed('prompt') && isSame(now.prompt!, last.prompt!, this.#facts.older) === false) {
       const details = { prompt_digest: now.prompt, previous_prompt_digest: last.prompt };
       this.drafts.add({ ...change, action: 'prompt_changed', details });
     }
