@@ -18,8 +18,8 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       '\nExamples:\n  spanledger demo\n  spanledger ingest traces.json && spanledger verify\n\nExit codes: 0 ok; 1 tampered, the store has lost what it had confirmed, or a check of doctor fails; 2 usage or configuration; 3 store busy or unreachable; 5 nothing proven',
     );
 
-  const command = (name: string, description: string, example: string) =>
-    cli
+  const command = (name: string, description: string, example: string, parent = cli) =>
+    parent
       .command(name)
       .description(description)
       .option('--dir <dir>', 'directory of the ledger (default: SPANLEDGER_DIR, else ./.spanledger)')
@@ -128,6 +128,43 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       act(options, async (out) => (await import('./policy.ts')).explainCommand(tool, args, options, out)),
     );
 
+  const pseudonym = cli
+    .command('pseudonym')
+    .description('the keyed pseudonyms that stand for people: resolve, rotate')
+    .addHelpText('after', '\nExample:\n  spanledger pseudonym resolve --help')
+    .helpCommand(false);
+  command(
+    'resolve',
+    'under which pseudonyms a value stands in the ledger, or which of some candidates a pseudonym is',
+    "spanledger pseudonym resolve - --kind subject --reason 'access request 17' < ids.txt",
+    pseudonym,
+  )
+    .argument(
+      '<value...>',
+      'values or pseudonyms; - for one a line on standard input: what is on the command line, `ps` shows to everybody',
+    )
+    .requiredOption('--reason <text>', 'why; it is recorded, with the pseudonyms and without the values')
+    .option('--actor <name>', "who asks (default: the operating system's user)")
+    .option('--kind <kind>', 'pseudonyms of this kind only, such as subject, ssn or patient_name')
+    .option('--tenant <name>', 'whose records (default: default)')
+    .option('--among <file>', 'candidates, one a line, or - for standard input: which of them a pseudonym is')
+    .action((values, options) =>
+      act(options, async (out) => (await import('./resolve.ts')).resolveCommand(values, options, out)),
+    );
+  command(
+    'rotate',
+    'write pseudonyms under a new key from now on; the keys before it still recognise',
+    'spanledger pseudonym rotate --reason yearly',
+    pseudonym,
+  )
+    .option('--id <id>', 'what the new key is called (default: k2 after k1, and so on)')
+    .option('--retire <id>', 'make none, and take this old key out: nobody is recognised under it afterwards')
+    .option('--reason <text>', 'why; it is recorded. --retire needs it')
+    .option('--actor <name>', "who does it (default: the operating system's user)")
+    .action((options) =>
+      act(options, async (out) => (await import('./rotate.ts')).rotateCommand(options, out)),
+    );
+
   command(
     'quarantine',
     'the spans that could not be understood: kept, redacted, and counted',
@@ -181,7 +218,8 @@ async function main(): Promise<void> {
   };
   const cli = program(run);
   cli.exitOverride();
-  for (const each of cli.commands) each.exitOverride().showHelpAfterError('(see --help for an example)');
+  for (const each of cli.commands.flatMap((one) => [one, ...one.commands]))
+    each.exitOverride().showHelpAfterError('(see --help for an example)');
   try {
     await cli.parseAsync();
   } catch (error) {

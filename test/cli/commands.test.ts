@@ -7,7 +7,18 @@ import { FileLock } from '../../src/journal/lock.ts';
 import type { Verification } from '../../src/verify/findings.ts';
 import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 
-const COMMANDS = ['demo', 'doctor', 'ingest', 'verify', 'query', 'timeline', 'sql', 'migrate'];
+const COMMANDS = [
+  'demo',
+  'doctor',
+  'ingest',
+  'verify',
+  'query',
+  'timeline',
+  'sql',
+  'migrate',
+  'pseudonym resolve',
+  'pseudonym rotate',
+];
 
 describe('the command line', () => {
   let dir: string;
@@ -19,7 +30,7 @@ describe('the command line', () => {
   afterAll(() => rmSync(join(dir, '..'), { recursive: true, force: true }));
 
   it.each(COMMANDS)('%s has help with an example and a --json', async (command) => {
-    const ran = await spanledger([command, '--help']);
+    const ran = await spanledger([...command.split(' '), '--help']);
     expect(ran.code).toBe(0);
     expect(ran.stdout).toMatch(/Example:\n {2}spanledger /);
     expect(ran.stdout).toContain('--json');
@@ -37,6 +48,9 @@ describe('the command line', () => {
     [['query', 'by_conversation'], /needs --conversation/],
     [['query', 'failures', '--since', 'yesterday'], /no time/],
     [['ingest'], /missing required argument/],
+    [['pseudonym'], /Usage: spanledger pseudonym/],
+    [['pseudonym', 'reverse'], /unknown command/],
+    [['pseudonym', 'resolve', '--reason', 'x'], /missing required argument/],
     [['demo', '--url', 'http://localhost:1'], /embedded/],
     // An empty id is that of all records that have none.
     [['timeline', ''], /a conversation is empty/],
