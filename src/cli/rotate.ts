@@ -132,17 +132,20 @@ async function recorded(
   const journal = ledger.takeJournal('cli', out);
   try {
     const writer = ledger.writer(journal, 'cli');
-    writer.turn(old);
-    writer.open();
-    await writer.flush();
-    if (retired === undefined) writeMasterKeys(masterKeyFile, keys);
-    writer.turn(compilePolicy(keys, document), {
-      actor: { type: 'admin', id },
-      ...(reason === undefined ? {} : { reason }),
-      ...(retired === undefined ? {} : { retired }),
-    });
-    writer.open();
-    await writer.close();
+    try {
+      writer.turn(old);
+      writer.open();
+      await writer.flush();
+      if (retired === undefined) writeMasterKeys(masterKeyFile, keys);
+      writer.turn(compilePolicy(keys, document), {
+        actor: { type: 'admin', id },
+        ...(reason === undefined ? {} : { reason }),
+        ...(retired === undefined ? {} : { retired }),
+      });
+      writer.open();
+    } finally {
+      await writer.close();
+    }
     if (retired !== undefined) writeMasterKeys(masterKeyFile, keys);
     try {
       await ledger.ship(writer, out);

@@ -41,10 +41,21 @@ export function readMasterKeys(path: string): MasterKeys {
   return parseMasterKeys(readSecret(path), path);
 }
 
-/** Puts keys in the place of those in the file. Whole and durable when it returns; until then the file is as it was. */
+/**
+ * Puts keys in the place of those in the file. Whole and durable when it returns.
+ *
+ * @throws SpanledgerError `config_invalid`: the file is as it was.
+ */
 export function writeMasterKeys(path: string, keys: MasterKeys): void {
   const line = ({ id, secret }: MasterKey) => `${id} ${Buffer.from(secret).toString('base64url')}\n`;
-  replaceFile(path, keys.map(line).join(''));
+  try {
+    replaceFile(path, keys.map(line).join(''));
+  } catch (cause) {
+    throw new SpanledgerError('config_invalid', `${path} cannot be written: ${messageOf(cause)}`, {
+      cause,
+      hint: 'is its disk full, or mounted read-only? The keys are as they were',
+    });
+  }
 }
 
 function invalid(message: string): SpanledgerError {

@@ -310,6 +310,9 @@ describe('opening a deployment', () => {
     expect(openDeployment(dir, {}).master).toEqual(keys);
     expect(mode(layout.masterKeyFile)).toBe('600');
     expect(readdirSync(join(dir, 'keys'))).toEqual(['master']);
+    const error = attempt(() => writeMasterKeys('/proc/spanledger/master', keys));
+    expect(isSpanledgerError(error, 'config_invalid')).toBe(true);
+    expect((error as Error).message).toContain('/proc/spanledger/master cannot be written');
   });
 });
 
