@@ -213,4 +213,5 @@ export const BUILTIN_POLICY: PolicyDocument = {
     'contact',
     'employee',
   ],
+  patterns: [],
 };

@@ -1,4 +1,5 @@
 import type { Classification } from './classification.ts';
+import type { PatternRule } from './custom.ts';
 import type { Erasure, FailMode } from './demands.ts';
 
 /** A policy as it is written down. Its digest stands in `chain_opened`: one chain, one policy. */
@@ -22,6 +23,8 @@ export interface PolicyDocument {
   pseudonyms: { [kind: string]: string[] };
   /** Nouns for a person: the `name` of what lies in a field called so is a `patient_name`. */
   people: string[];
+  /** What else becomes `***REDACTED***` in every text. */
+  patterns: PatternRule[];
 }
 
 export interface RetentionClass {

@@ -47,7 +47,7 @@ export class Redactor {
   constructor(document: PolicyDocument, keyring: Keyring) {
     this.names = new NameRules(document);
     this.#keyring = keyring;
-    this.#scanner = new Scanner(this.names);
+    this.#scanner = new Scanner(this.names, document.patterns);
   }
 
   redact(value: unknown, context: RedactionContext): Redacted {
@@ -63,6 +63,11 @@ export class Redactor {
   /** Free text, and JSON that was cut: `name: value` with a listed name, and patterns. Read before it is cut. */
   scan(text: string, limit = MAX_TEXT, taken?: (hit: Hit) => void): string {
     return this.#scanner.scan(text, limit, taken);
+  }
+
+  /** Whether the policy has patterns of its own. */
+  get hasPatterns(): boolean {
+    return this.#scanner.custom !== undefined;
   }
 
   /** Whether an id gives nothing away but who it is: an e-mail address is what users sign in with. */
@@ -176,10 +181,10 @@ class Walk {
   #scalar(value: unknown): unknown {
     if (typeof value === 'number') {
       if (!Number.isFinite(value)) return String(value);
-      // A card number may come as a number.
+      // A card number may come as a number, and so may what a policy's own patterns look for.
       const text = String(value);
-      const isCard = text.length >= 13 && this.#redactor.scan(text) !== text;
-      return isCard ? this.#redacted('card', 'pattern') : value;
+      if (text.length < 13 && !this.#redactor.hasPatterns) return value;
+      return this.#redactor.scan(text, MAX_TEXT, this.#taken) === text ? value : REDACTED;
     }
     if (typeof value === 'bigint') return this.#scanned(value.toString());
     return typeof value === 'boolean' ? value : null;

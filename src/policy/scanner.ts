@@ -1,3 +1,4 @@
+import { CustomPatterns, type PatternRule } from './custom.ts';
 import { escapedHits, unescaped } from './escapes.ts';
 import { fold, unfold } from './fold.ts';
 import { type Hit, withoutHits } from './hits.ts';
@@ -26,10 +27,13 @@ const MAX_BASE64 = 2;
 
 /** Takes out of free text what a name before it or its own form gives away. */
 export class Scanner {
+  /** A policy's own patterns, where it has any: they may match what no other does. */
+  readonly custom: CustomPatterns | undefined;
   readonly #named: NamedValues;
 
-  constructor(names: NameRules) {
+  constructor(names: NameRules, patterns: readonly PatternRule[]) {
     this.#named = new NamedValues(names);
+    this.custom = patterns.length > 0 ? new CustomPatterns(patterns) : undefined;
   }
 
   /**
@@ -38,7 +42,7 @@ export class Scanner {
    * @param taken hears of each part that is taken out
    */
   scan(text: string, limit: number, taken?: (hit: Hit) => void): string {
-    if (SHORT_WORD.test(text)) return beginning(text, limit);
+    if (this.#isNothing(text)) return beginning(text, limit);
     let clean = this.#pass(text.length > limit ? text.slice(0, limit + READ_BEYOND) : text, limit, taken);
     if (clean === undefined) return beginning(text, limit);
     // What is gone no longer hides what stood beside it.
@@ -48,6 +52,11 @@ export class Scanner {
       clean = again;
     }
     return beginning(clean, limit);
+  }
+
+  /** Whether a look would find nothing. */
+  #isNothing(text: string): boolean {
+    return this.custom === undefined && SHORT_WORD.test(text);
   }
 
   #pass(text: string, limit: number, taken?: (hit: Hit) => void): string | undefined {
@@ -71,6 +80,7 @@ export class Scanner {
       const hasSecret = (decoded: string) => this.#find(decoded, escapes, base64 - 1).length > 0;
       findTokens(folded, hits, base64 > 0 ? hasSecret : undefined);
     }
+    this.custom?.find(folded, hits);
     if ((traits & ESCAPE) === 0) return folded === text || hits.length === 0 ? hits : unfold(text, hits);
     const said = escapes > 0 ? unescaped(folded) : folded;
     if (said !== folded) hits.push(...escapedHits(folded, this.#find(said, escapes - 1, base64)));

@@ -3,6 +3,7 @@ import { BUILTIN_POLICY } from './builtin.ts';
 import { CLASSIFICATIONS } from './classification.ts';
 import { ERASURES, FAIL_MODES } from './demands.ts';
 import type { PolicyDocument } from './document.ts';
+import { MAX_EXPRESSION_LENGTH, MAX_EXPRESSIONS, mistakeIn } from './expression.ts';
 import { parsePath } from './path.ts';
 
 /** Names stand in records, columns and file names. */
@@ -51,6 +52,33 @@ const tool = z.strictObject({
   pseudonyms: z.record(z.string(), name).optional(),
 });
 
+const expression = z.string().min(1).max(MAX_EXPRESSION_LENGTH);
+
+const pattern = z
+  .strictObject({
+    name: name.describe('Stands in details.redactions as custom:<name>.'),
+    kind: name.describe(
+      'What a match is taken for: employee_id, or a kind that is known, such as health_id.',
+    ),
+    expression: expression.describe("RE2's syntax, without look-around and back references."),
+    flags: z
+      .string()
+      .regex(/^(?!.*(.).*\1)[ims]{1,3}$/, 'flags are i, m and s, each once')
+      .optional()
+      .describe('i: whatever the case; m: ^ and $ are of lines; s: . is a line feed too.'),
+    needs: z
+      .string()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('A text without it is not searched; found out where it is simple.'),
+    classification: z.enum(CLASSIFICATIONS).optional().describe('What a match makes of a record at least.'),
+  })
+  .superRefine(({ expression, flags }, context) => {
+    const message = mistakeIn(expression, flags);
+    if (message !== undefined) context.addIssue({ code: 'custom', path: ['expression'], message });
+  });
+
 /** The `policy:` of spanledger.yaml: what is added to the built-in policy, or put in its place. */
 export const policySchema = z.strictObject({
   builtin: z.boolean().default(true).describe('Begin with the built-in rules and names; false: only these.'),
@@ -76,6 +104,15 @@ export const policySchema = z.strictObject({
     .default({})
     .describe('Field names whose value becomes a pseudonym, by kind.'),
   people: names.default([]).describe('Nouns for a person.'),
+  patterns: z
+    .array(pattern)
+    .max(MAX_EXPRESSIONS)
+    .refine(
+      (patterns) => new Set(patterns.map(({ name }) => name)).size === patterns.length,
+      'two patterns have the same name',
+    )
+    .default([])
+    .describe('What else becomes ***REDACTED*** in every text.'),
 });
 
 export type PolicySettings = z.output<typeof policySchema>;
@@ -91,7 +128,7 @@ export interface Unknown {
  * and put over its names. Their tools come first, so that they tell where a resource is.
  */
 export function policyOf(settings: PolicySettings): PolicyDocument {
-  const { builtin, retention, domains, tools, redact, keep, about, pseudonyms, people } = settings;
+  const { builtin, retention, domains, tools, redact, keep, about, pseudonyms, people, patterns } = settings;
   const base = builtin ? BUILTIN_POLICY : EMPTY;
   return withoutAbsent({
     version: 1,
@@ -106,6 +143,7 @@ export function policyOf(settings: PolicySettings): PolicyDocument {
     about: [...base.about, ...about],
     pseudonyms: merged(base.pseudonyms, pseudonyms),
     people: [...base.people, ...people],
+    patterns: [...base.patterns, ...patterns],
   }) as PolicyDocument;
 }
 

@@ -84,6 +84,30 @@ describe('the policy in a settings file', () => {
       /line 4, policy\.tools: two rules have the same id/,
     ],
     ['policy:\n  builtin: maybe', /line 3, policy\.builtin/],
+    [
+      'policy:\n  patterns:\n    - { name: a, kind: x, expression: ok }\n    - name: b\n      kind: x\n      expression: (?<=a)b',
+      /line 7, policy\.patterns\.1\.expression: .*look-around/,
+    ],
+    [
+      'policy:\n  patterns:\n    - { name: a, kind: x, expression: "a*" }',
+      /line 4, policy\.patterns\.0\.expression: it matches the empty text/,
+    ],
+    [
+      `policy:\n  patterns:\n    - { name: a, kind: x, expression: ${'a'.repeat(501)} }`,
+      /line 4, policy\.patterns\.0\.expression/,
+    ],
+    [
+      `policy:\n  patterns: [${Array.from({ length: 51 }, (_, i) => `{ name: a${i}, kind: x, expression: b }`).join()}]`,
+      /line 3, policy\.patterns: Too big/,
+    ],
+    [
+      'policy:\n  patterns:\n    - { name: a, kind: x, expression: b }\n    - { name: a, kind: x, expression: c }',
+      /line 4, policy\.patterns: two patterns have the same name/,
+    ],
+    [
+      'policy:\n  patterns:\n    - { name: a, kind: x, expression: b, flags: gi }',
+      /line 4, policy\.patterns\.0\.flags: flags are i, m and s/,
+    ],
   ])('%j is refused with its place', (yaml, message) => {
     expect(mistakeIn(yaml)).toMatch(message);
   });
