@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
-import { policySchema, unknownIn } from '../policy/schema.ts';
+import { mistakesIn, policySchema } from '../policy/schema.ts';
 import type { Environment } from './deployment.ts';
 import type { Layout } from './layout.ts';
 
@@ -159,7 +159,7 @@ export function parseSettings(text: string, path: string): Settings {
   const { document, value } = read(text, path, lines);
   const parsed = settings.safeParse(value ?? {});
   const issues = parsed.success
-    ? unknownIn(parsed.data.policy).map((each) => ({ ...each, path: ['policy', ...each.path] }))
+    ? mistakesIn(parsed.data.policy).map((each) => ({ ...each, path: ['policy', ...each.path] }))
     : parsed.error.issues;
   if (!parsed.success || issues.length > 0)
     throw mistakes(

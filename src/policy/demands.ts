@@ -11,11 +11,17 @@ export type Erasure = (typeof ERASURES)[number];
 export const FAIL_MODES = ['open', 'closed'] as const;
 export type FailMode = (typeof FAIL_MODES)[number];
 
+/** Whether a record must be in an archive before it goes. */
+export const ARCHIVES = ['none', 'required'] as const;
+export type Archive = (typeof ARCHIVES)[number];
+
 /** What rules, domains and findings ask for one record. Absent fields ask nothing. */
 export interface Demands {
   classification: Classification;
-  /** A retention class and its days. */
-  retention?: { class: string; days: number };
+  /** A retention class, its days, and what it says of archives. */
+  retention?: { class: string; days: number; archive: Archive };
+  /** Of all that apply, so that it stands even where the longest class asks for none. */
+  archive: Archive;
   erasure: Erasure;
   fail: FailMode;
   /** A record without a purpose of use is a finding. */
@@ -28,6 +34,7 @@ export interface Demands {
 /** Asks nothing: joined with any other, it is that other. */
 export const NO_DEMANDS: Demands = {
   classification: 'public',
+  archive: 'none',
   erasure: 'on_request',
   fail: 'open',
   purposeRequired: false,
@@ -45,6 +52,7 @@ export function join(a: Demands, b: Demands): Demands {
   return {
     classification: strictest(a.classification, b.classification),
     ...(retention === undefined ? {} : { retention }),
+    archive: later(ARCHIVES, a.archive, b.archive),
     erasure: later(ERASURES, a.erasure, b.erasure),
     fail: later(FAIL_MODES, a.fail, b.fail),
     purposeRequired: a.purposeRequired || b.purposeRequired,
@@ -59,10 +67,14 @@ export function joined(all: Iterable<Demands>): Demands {
   return demands;
 }
 
-/** Of two classes of equal length the one whose name comes first: any choice will do, if it is always the same. */
+/**
+ * Of two classes of equal length the one that is archived; else the one whose name comes first: any choice will do, if
+ * it is always the same.
+ */
 function longer(a: Demands['retention'], b: Demands['retention']): Demands['retention'] {
   if (a === undefined || b === undefined) return a ?? b;
   if (a.days !== b.days) return a.days > b.days ? a : b;
+  if (a.archive !== b.archive) return a.archive === 'required' ? a : b;
   return a.class <= b.class ? a : b;
 }
 

@@ -1,6 +1,6 @@
 import type { Classification } from './classification.ts';
 import type { PatternRule } from './custom.ts';
-import type { Erasure, FailMode } from './demands.ts';
+import type { Archive, Erasure, FailMode } from './demands.ts';
 
 /** A policy as it is written down. Its digest stands in `chain_opened`: one chain, one policy. */
 export interface PolicyDocument {
@@ -29,7 +29,7 @@ export interface PolicyDocument {
 
 export interface RetentionClass {
   days: number;
-  archive: 'required' | 'none';
+  archive: Archive;
 }
 
 /** What is known of a tool. All rules that match a call apply together, the strictest of each field. */

@@ -1,4 +1,5 @@
 import { namesPassword } from './commands.ts';
+import type { Findings } from './detection.ts';
 import type { PolicyDocument } from './document.ts';
 import type { Hit } from './hits.ts';
 import type { Keyring } from './keyring.ts';
@@ -13,6 +14,8 @@ export { REDACTED };
 /** Deeper values become `[too deep]`, further members are left out, longer texts are cut: all are marked. */
 const MAX_DEPTH = 20;
 const MAX_NODES = 2_000;
+/** Of what is looked at and not kept. */
+const MAX_LOOKED_NODES = 20_000;
 const MAX_TEXT = 4_000;
 const MAX_KEY = 256;
 const MAX_NESTED_JSON = 3;
@@ -33,6 +36,8 @@ export interface RedactionContext {
   /** Is told what was taken out, and where: under this place in the record. */
   redactions?: Redactions;
   at?: string;
+  /** Is told what was found: for what the record is, not for what becomes of the value. */
+  findings?: Findings;
 }
 
 /**
@@ -60,9 +65,22 @@ export class Redactor {
     return this.redact(text, context).value as string;
   }
 
+  /** Tells the context's findings what is in a value of which nothing is kept. */
+  look(value: unknown, context: RedactionContext & { findings: Findings }): void {
+    const walk = new Walk(this, context, 'look');
+    walk.value(value, 0);
+    if (walk.truncated) context.findings.leftOut();
+  }
+
   /** Free text, and JSON that was cut: `name: value` with a listed name, and patterns. Read before it is cut. */
-  scan(text: string, limit = MAX_TEXT, taken?: (hit: Hit) => void): string {
-    return this.#scanner.scan(text, limit, taken);
+  scan(text: string, limit = MAX_TEXT, taken?: (hit: Hit) => void, found?: (hit: Hit) => void): string {
+    return this.#scanner.scan(text, limit, taken, found);
+  }
+
+  /** What `scan` would find in a text, however long. */
+  lookThrough(text: string, findings: Findings): void {
+    for (const part of findings.readable(text))
+      this.#scanner.look(part, ({ kind, rule }) => findings.add(kind, rule));
   }
 
   /** Whether the policy has patterns of its own. */
@@ -102,9 +120,13 @@ class Walk {
   /** Kinds of pseudonyms by plain name, where the tool has some of its own. */
   readonly #ownKind: ReadonlyMap<string, string> | undefined;
 
-  constructor(redactor: Redactor, context: RedactionContext) {
+  /** What is only looked at is not kept, and need not be made. */
+  readonly #isLook: boolean;
+
+  constructor(redactor: Redactor, context: RedactionContext, purpose: 'keep' | 'look' = 'keep') {
     this.#redactor = redactor;
     this.#context = context;
+    this.#isLook = purpose === 'look';
     const own = Object.entries(context.pseudonyms ?? {});
     this.#ownKind = own.length > 0 ? new Map(own) : undefined;
   }
@@ -137,7 +159,10 @@ class Walk {
   }
 
   #ruled(rule: NameRule, value: unknown, depth: number, nested: number, field: string): unknown {
-    if (rule.do === 'redact') return this.#redacted('secret', 'name');
+    if (rule.do === 'redact') {
+      if (!isNothing(value)) this.#found('secret', 'name');
+      return this.#redacted('secret', 'name');
+    }
     if (rule.do === 'pseudonym') return this.#pseudonyms(rule.kind, value, depth);
     return this.value(value, depth, nested, field);
   }
@@ -184,7 +209,7 @@ class Walk {
       // A card number may come as a number, and so may what a policy's own patterns look for.
       const text = String(value);
       if (text.length < 13 && !this.#redactor.hasPatterns) return value;
-      return this.#redactor.scan(text, MAX_TEXT, this.#taken) === text ? value : REDACTED;
+      return this.#redactor.scan(text, MAX_TEXT, this.#taken, this.#hit) === text ? value : REDACTED;
     }
     if (typeof value === 'bigint') return this.#scanned(value.toString());
     return typeof value === 'boolean' ? value : null;
@@ -193,7 +218,7 @@ class Walk {
   #list(list: readonly unknown[], each: (value: unknown, i: number) => unknown): unknown[] {
     const kept: unknown[] = [];
     for (const [i, value] of list.entries()) {
-      if (++this.#nodes > MAX_NODES) {
+      if (++this.#nodes > this.#maxNodes) {
         this.truncated = true;
         break;
       }
@@ -212,14 +237,17 @@ class Walk {
   ): Record<string, unknown> {
     const kept = Object.create(null) as Record<string, unknown>;
     for (const key of Object.keys(object)) {
-      if (++this.#nodes > MAX_NODES) {
+      if (++this.#nodes > this.#maxNodes) {
         this.truncated = true;
         break;
       }
       const shown =
         kind === undefined ? this.#redactor.shown(key) : this.#redactor.key(key, this.#context, kind);
       if (this.#texts === 0) this.#path.push(shown);
-      if (shown !== key && kind === undefined && shown.includes(REDACTED)) this.#took('key', 'pattern');
+      if (shown !== key && kind === undefined && shown.includes(REDACTED)) {
+        this.#took('key', 'pattern');
+        if (this.#context.findings !== undefined) this.#redactor.scan(key, MAX_KEY, undefined, this.#hit);
+      }
       kept[shown] = each(key, (object as Record<string, unknown>)[key]);
       if (this.#texts === 0) this.#path.pop();
     }
@@ -229,7 +257,10 @@ class Walk {
   /** Every text and number below becomes a pseudonym, but for the words FHIR uses to say what a value is. */
   #pseudonyms(kind: string, value: unknown, depth: number): unknown {
     if (value === null || value === undefined || value === '') return null;
-    if (typeof value !== 'object') return this.#redactor.pseudonym(kind, value, this.#context);
+    if (typeof value !== 'object') {
+      if (!isNothing(value)) this.#found(kind, 'name');
+      return this.#isLook ? null : this.#redactor.pseudonym(kind, value, this.#context);
+    }
     if (depth >= MAX_DEPTH) return this.#cut('[too deep]');
     return Array.isArray(value)
       ? this.#list(value, (each) => this.#pseudonyms(kind, each, depth + 1))
@@ -246,17 +277,31 @@ class Walk {
       // Written anew even where nothing was taken out: a key that stood twice hid its first value from us.
       if (parsed !== undefined) {
         this.#texts += 1;
-        const clean = JSON.stringify(this.value(parsed, depth + 1, nested + 1, field));
+        const clean = this.value(parsed, depth + 1, nested + 1, field);
         this.#texts -= 1;
-        return this.#limited(clean);
+        return this.#isLook ? '' : this.#limited(JSON.stringify(clean));
       }
     }
     return this.#scanned(text);
   }
 
   #scanned(text: string): string {
-    const clean = this.#redactor.scan(text, MAX_TEXT + 1, this.#taken);
+    const { findings } = this.#context;
+    if (findings !== undefined && (this.#isLook || text.length > MAX_TEXT))
+      this.#redactor.lookThrough(text, findings);
+    if (this.#isLook) return '';
+    const clean = this.#redactor.scan(text, MAX_TEXT + 1, this.#taken, findings && this.#hit);
     return text.length > MAX_TEXT ? this.#cut(`${beginning(clean, MAX_TEXT)}…`) : this.#limited(clean);
+  }
+
+  get #maxNodes(): number {
+    return this.#isLook ? MAX_LOOKED_NODES : MAX_NODES;
+  }
+
+  readonly #hit = ({ kind, rule }: Hit) => this.#found(kind, rule);
+
+  #found(kind: string, rule: Rule): void {
+    this.#context.findings?.add(kind, rule);
   }
 
   #redacted(kind: string, rule: Rule): string {
@@ -279,6 +324,11 @@ class Walk {
     this.truncated = true;
     return text;
   }
+}
+
+/** Gives nothing away, whatever its name is; or is gone already. */
+function isNothing(value: unknown): boolean {
+  return value === '' || value === REDACTED || typeof value === 'boolean';
 }
 
 const JSON_START = /^\s{0,64}[[{"]/;

@@ -15,6 +15,9 @@ export const REDACTED = '***REDACTED***';
 /** Of a longer text so much more is read than is kept: what lies across the end is still known for what it is. */
 const READ_BEYOND = 1_024;
 const MAX_PASSES = 4;
+/** A text that is not kept is looked at so much at a time, and with so much of what comes next. */
+const WINDOW = 8_192;
+const OVERLAP = 1_024;
 /** Too short for any pattern, and without what stands between a name and its value. */
 const SHORT_WORD = /^\w[\w.,/-]{0,9}$/;
 /** `the password is "…"` */
@@ -40,10 +43,12 @@ export class Scanner {
    * At most `limit` characters of what is left of a text. Of the rest, nothing is kept.
    *
    * @param taken hears of each part that is taken out
+   * @param found hears of all that was found at first, parts that overlap too
    */
-  scan(text: string, limit: number, taken?: (hit: Hit) => void): string {
+  scan(text: string, limit: number, taken?: (hit: Hit) => void, found?: (hit: Hit) => void): string {
     if (this.#isNothing(text)) return beginning(text, limit);
-    let clean = this.#pass(text.length > limit ? text.slice(0, limit + READ_BEYOND) : text, limit, taken);
+    const read = text.length > limit ? text.slice(0, limit + READ_BEYOND) : text;
+    let clean = this.#pass(read, limit, taken, found);
     if (clean === undefined) return beginning(text, limit);
     // What is gone no longer hides what stood beside it.
     for (let passes = 1; passes < MAX_PASSES; passes++) {
@@ -59,8 +64,29 @@ export class Scanner {
     return this.custom === undefined && SHORT_WORD.test(text);
   }
 
-  #pass(text: string, limit: number, taken?: (hit: Hit) => void): string | undefined {
+  /** Of a text that is not kept, what is in it. Time is linear in its length. */
+  look(text: string, found: (hit: Hit) => void): void {
+    if (this.#isNothing(text)) return;
+    for (let from = 0; ; from += WINDOW) {
+      const isLast = from + WINDOW + OVERLAP >= text.length;
+      const part = isLast ? text.slice(from) : text.slice(from, from + WINDOW + OVERLAP);
+      for (const hit of this.#find(part, MAX_ESCAPES, MAX_BASE64)) {
+        // A number that a window's edge has cut is another number: the next window, or the last one, has all of it.
+        const atEdge = (hit.start === 0 && from > 0) || (hit.end === part.length && !isLast);
+        if (!isDone(part, hit) && !(atEdge && hit.end - hit.start < OVERLAP / 2)) found(hit);
+      }
+      if (isLast) return;
+    }
+  }
+
+  #pass(
+    text: string,
+    limit: number,
+    taken?: (hit: Hit) => void,
+    found?: (hit: Hit) => void,
+  ): string | undefined {
     const hits = this.#find(text, MAX_ESCAPES, MAX_BASE64);
+    if (found !== undefined) for (const hit of hits) if (!isDone(text, hit)) found(hit);
     return hits.length === 0 ? undefined : withoutHits(text, hits, limit, REDACTED, taken);
   }
 
@@ -86,6 +112,11 @@ export class Scanner {
     if (said !== folded) hits.push(...escapedHits(folded, this.#find(said, escapes - 1, base64)));
     return folded === text || hits.length === 0 ? hits : unfold(text, hits);
   }
+}
+
+/** Whether an earlier look took it out: no news. */
+function isDone(text: string, { start }: Hit): boolean {
+  return text.startsWith(REDACTED, start);
 }
 
 /** The first characters of a text, and no half of one. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BUILTIN_POLICY } from './builtin.ts';
 import { CLASSIFICATIONS } from './classification.ts';
-import { ERASURES, FAIL_MODES } from './demands.ts';
+import { ARCHIVES, ERASURES, FAIL_MODES } from './demands.ts';
 import type { PolicyDocument } from './document.ts';
 import { MAX_EXPRESSION_LENGTH, MAX_EXPRESSIONS, mistakeIn } from './expression.ts';
 import { parsePath } from './path.ts';
@@ -19,7 +19,7 @@ const path = z
 
 const retentionClass = z.strictObject({
   days: z.int().min(1).max(36_500).describe('How long records of the class are kept.'),
-  archive: z.enum(['required', 'none']).describe('Whether they are archived before they go.'),
+  archive: z.enum(ARCHIVES).describe('Whether they are archived before they go.'),
 });
 
 const domain = z.strictObject({
@@ -117,8 +117,8 @@ export const policySchema = z.strictObject({
 
 export type PolicySettings = z.output<typeof policySchema>;
 
-/** What a policy's domains and tools name must be there. */
-export interface Unknown {
+/** What is wrong with a policy as a whole. */
+export interface Mistake {
   path: (string | number)[];
   message: string;
 }
@@ -147,10 +147,13 @@ export function policyOf(settings: PolicySettings): PolicyDocument {
   }) as PolicyDocument;
 }
 
-/** Names that a policy uses and nobody described: a spelling mistake would lower what it meant to raise. */
-export function unknownIn(settings: PolicySettings): Unknown[] {
+/**
+ * Names that a policy uses and nobody described: a spelling mistake would lower what it meant to raise. And classes
+ * that would keep a record longest, but out of the archive that another of its domains wants it in.
+ */
+export function mistakesIn(settings: PolicySettings): Mistake[] {
   const { retention, domains } = policyOf(settings);
-  const found: Unknown[] = [];
+  const found: Mistake[] = notArchived(settings);
   for (const [domain, { retention: name }] of Object.entries(settings.domains)) {
     if (!Object.hasOwn(retention.classes, name))
       found.push({
@@ -168,6 +171,31 @@ export function unknownIn(settings: PolicySettings): Unknown[] {
     }
   }
   return found;
+}
+
+/** A record has one class, the longest of its domains': that must ask for an archive if a shorter one does. */
+function notArchived(settings: PolicySettings): Mistake[] {
+  const { retention, domains } = policyOf(settings);
+  const { classes } = retention;
+  const used = [...new Set(Object.values(domains).map((domain) => domain.retention))];
+  return used.flatMap((name): Mistake[] => {
+    const own = classes[name];
+    if (own === undefined || own.archive === 'required') return [];
+    const shorter = used.find(
+      (other) => classes[other]?.archive === 'required' && classes[other].days < own.days,
+    );
+    if (shorter === undefined) return [];
+    const domain = Object.keys(settings.domains).find((each) => settings.domains[each]!.retention === name);
+    return [
+      {
+        path:
+          Object.hasOwn(settings.retention.classes, name) || domain === undefined
+            ? ['retention', 'classes', name, 'archive']
+            : ['domains', domain, 'retention'],
+        message: `a record that is of class ${shorter} too would be kept as ${name}, and not be archived as ${shorter} must be: write archive: required for ${name}`,
+      },
+    ];
+  });
 }
 
 /** Retention must hold for what no rule knows, and secrets and people have names in every deployment. */

@@ -2,7 +2,7 @@ import type { Registry } from '../policy/registry.ts';
 import type { Facts, ModelFacts, OlderDigests, ToolFacts } from './facts.ts';
 import { type AskedMemory, type CallMemory, type ExecutionMemory, keys, type Memory } from './memory.ts';
 import { digestsOf } from './older-keys.ts';
-import { UNKNOWN_TOOL } from './tool-facts.ts';
+import { demanded, UNKNOWN_TOOL } from './tool-facts.ts';
 
 /**
  * Which tool calls are known, so that what several spans tell of one call is recorded as the calls they are. A
@@ -77,15 +77,8 @@ export class Calls {
     if (tool.recorded.name !== UNKNOWN_TOOL) return tool;
     const { name, digest } = this.#askedFor(tool) ?? {};
     if (name === undefined) return tool;
-    const {
-      pseudonyms: _,
-      resource: __,
-      ...known
-    } = registry.tool(name, {
-      arguments: undefined,
-      result: undefined,
-    });
-    const named = { ...tool, ...known };
+    const known = registry.tool(name, { arguments: undefined, result: undefined });
+    const named = { ...tool, ...demanded(known, tool.detected) };
     named.recorded = { ...tool.recorded, name };
     if (digest !== undefined) named.argumentsDigest = digest;
     return named;

@@ -1,5 +1,6 @@
 import type { Ending } from '../genai/outcome.ts';
 import { present } from '../genai/values.ts';
+import { type Detected, Findings, mentionsHealth } from '../policy/detection.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { RedactionContext } from '../policy/redact.ts';
 import type { Redactions } from '../policy/redactions.ts';
@@ -54,8 +55,11 @@ export class Cleaner {
     return this.policy.redactor.key(name, this.#context);
   }
 
-  text(text: string, redactions?: Redactions, at?: string): string {
-    const told = redactions === undefined || at === undefined ? {} : { redactions, at };
+  text(text: string, redactions?: Redactions, at?: string, findings?: Findings): string {
+    const told = {
+      ...(redactions === undefined || at === undefined ? {} : { redactions, at }),
+      ...(findings === undefined ? {} : { findings }),
+    };
     return this.policy.redactor.text(text, { ...this.#context, ...told });
   }
 
@@ -81,6 +85,18 @@ export class Cleaner {
     return { digest: this.digest(kind, text), size: text.length };
   }
 
+  /** To be told of what is found in one call or message. */
+  findings(): Findings {
+    return new Findings(this.policy.document.patterns);
+  }
+
+  /** What a message gives away, of which only a digest is kept. */
+  detectedIn(text: string): Detected | undefined {
+    const findings = this.findings();
+    this.policy.redactor.look(text, { ...this.#context, findings });
+    return findings.said(() => mentionsHealth(text));
+  }
+
   /** Of canonical JSON, so that what a model asked for compares with what was executed. */
   argumentsDigest(args: unknown): string | undefined {
     return args === undefined ? undefined : this.digest('arguments', canonicalOrText(args));
@@ -94,9 +110,12 @@ export class Cleaner {
   outcome(
     { status, errorType, errorMessage }: Ending,
     redactions?: Redactions,
+    findings?: Findings,
   ): NonNullable<AuditRecord['outcome']> {
     const message =
-      errorMessage === undefined ? undefined : this.text(errorMessage, redactions, '/outcome/error_message');
+      errorMessage === undefined
+        ? undefined
+        : this.text(errorMessage, redactions, '/outcome/error_message', findings);
     return present({
       error_message:
         message !== undefined && message.length > MAX_ERROR_LENGTH
@@ -108,7 +127,8 @@ export class Cleaner {
   }
 }
 
-function canonicalOrText(value: unknown): string {
+/** The canonical JSON of a value, or what JSON there is of it. */
+export function canonicalOrText(value: unknown): string {
   if (typeof value === 'string') return value;
   try {
     return canonicalJson(value, DIGEST_DEPTH);

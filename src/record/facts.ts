@@ -1,5 +1,6 @@
 import type { ActivityKind } from '../genai/activity.ts';
 import type { Classification } from '../policy/classification.ts';
+import type { Detected } from '../policy/detection.ts';
 import type { RedactionsSaid } from '../policy/redactions.ts';
 import type { ActorType, AuditRecord, ContentDigest, RecordedTool, Trigger } from './record.ts';
 
@@ -22,6 +23,8 @@ export interface Facts {
   outcome: NonNullable<AuditRecord['outcome']>;
   /** What was taken out of the outcome. */
   redactions?: RedactionsSaid;
+  /** What was found in the outcome. */
+  detected?: Detected;
   tool?: ToolFacts;
   model?: ModelFacts;
   /** Of an agent's invocation, the model it was to use. */
@@ -54,6 +57,7 @@ export interface Attribution {
 export interface ToolFacts {
   recorded: RecordedTool;
   argumentsDigest?: string;
+  /** As its rules say, and what was found in it. */
   classification: Classification;
   domains: readonly string[];
   retentionClass: string;
@@ -67,6 +71,8 @@ export interface ToolFacts {
   truncated: boolean;
   /** What was taken out of arguments and result; of a reported result, out of its outcome too. */
   redactions?: RedactionsSaid;
+  /** What was found in arguments and result; of a reported result, in its outcome too. */
+  detected?: Detected;
   /** Of a reported result without its call's name or id: which prompt's answer asked for it, and as which of its calls. */
   answers?: { prompt: string; position: number };
 }
@@ -78,11 +84,13 @@ export interface ModelFacts {
   /** Keyed digest of the system prompt. */
   promptDigest?: string;
   content?: NonNullable<AuditRecord['content']>;
+  /** What was found in the answer. */
+  detected?: Detected;
   toolCalls: NonNullable<AuditRecord['tool_calls']>;
   /** Messages a person wrote, in this call's own input; absent when the input is not told. */
   turn?: number;
   /** The input ends in this message of a person. */
-  userMessage?: ContentDigest;
+  userMessage?: { content: ContentDigest; detected?: Detected };
   /** Tool results this call is the first to show the model. */
   reported: ToolFacts[];
 }

@@ -30,6 +30,7 @@ export function modelFacts(activity: Activity, clean: Cleaner): ModelFacts {
     promptDigest:
       systemInstructions === undefined ? undefined : clean.digest('instructions', systemInstructions),
     content: Object.keys(content).length > 0 ? content : undefined,
+    detected: answer === '' ? undefined : clean.detectedIn(answer),
     toolCalls: output
       .flatMap((each) => each.toolCalls)
       .map((call) =>
@@ -41,7 +42,9 @@ export function modelFacts(activity: Activity, clean: Cleaner): ModelFacts {
       ),
     turn: written.length > 0 ? written.length : undefined,
     userMessage:
-      last !== undefined && last === written.at(-1) ? clean.content('message', last.text) : undefined,
+      last !== undefined && last === written.at(-1)
+        ? present({ content: clean.content('message', last.text), detected: clean.detectedIn(last.text) })
+        : undefined,
     reported: newToolResults(input).map((answer) => reportedTool(answer, askingPrompt, clean)),
   });
 }

@@ -110,6 +110,7 @@ class Settlement {
       tool: recorded,
       resource: resources.first,
       outcome,
+      detected: tool.detected,
       details: {
         answers: tool.answers?.prompt,
         arguments_digest: tool.argumentsDigest,
@@ -163,6 +164,7 @@ class Settlement {
       // Its own span tells what it cost.
       usage: isContent ? undefined : model.usage,
       content: model.content,
+      detected: model.detected,
       outcome: isContent ? undefined : outcome,
       first_sight: firstSight ? true : undefined,
       details: {
@@ -238,8 +240,11 @@ class Settlement {
   }
 
   /** The input ends in a message not seen before in this conversation (without an id: in this trace). */
-  #userMessage(message: { digest: string; size: number }, turn: number | undefined): void {
-    const key = keys.message(this.#facts.tenant, this.#conversationOrTrace(), turn ?? 0, message.digest);
+  #userMessage(
+    { content, detected }: NonNullable<ModelFacts['userMessage']>,
+    turn: number | undefined,
+  ): void {
+    const key = keys.message(this.#facts.tenant, this.#conversationOrTrace(), turn ?? 0, content.digest);
     if (this.#memory.get(key) !== undefined) return;
     this.#memory.set(key, 1);
     this.drafts.add({
@@ -247,8 +252,9 @@ class Settlement {
       actor: this.drafts.userOrAgent(),
       occurred_at: this.#facts.startedAt,
       turn,
-      content: { prompt: message },
-      details: { message_length: message.size },
+      content: { prompt: content },
+      detected,
+      details: { message_length: content.size },
     });
   }
 

@@ -85,6 +85,14 @@ describe('the policy in a settings file', () => {
     ],
     ['policy:\n  builtin: maybe', /line 3, policy\.builtin/],
     [
+      'policy:\n  retention:\n    classes: { research: { days: 3650, archive: none } }\n  domains:\n    lab: { classification: internal, retention: research }',
+      /line 4, policy\.retention\.classes\.research\.archive: .* not be archived as hipaa must be: write archive: required/,
+    ],
+    [
+      'policy:\n  retention:\n    classes: { hipaa: { days: 300, archive: required }, soc2: { days: 400, archive: none } }',
+      /line 4, policy\.retention\.classes\.soc2\.archive: .* as hipaa must be/,
+    ],
+    [
       'policy:\n  patterns:\n    - { name: a, kind: x, expression: ok }\n    - name: b\n      kind: x\n      expression: (?<=a)b',
       /line 7, policy\.patterns\.1\.expression: .*look-around/,
     ],
@@ -110,5 +118,15 @@ describe('the policy in a settings file', () => {
     ],
   ])('%j is refused with its place', (yaml, message) => {
     expect(mistakeIn(yaml)).toMatch(message);
+  });
+
+  it('may leave out an archive where no shorter class of a domain wants one, and where none of its own does', () => {
+    for (const yaml of [
+      'policy: { retention: { classes: { research: { days: 3650, archive: none } } } }',
+      'policy: { retention: { classes: { brief: { days: 30, archive: none } } }, domains: { lab: { classification: internal, retention: brief } } }',
+      'policy: { builtin: false, retention: { classes: { a: { days: 9, archive: none } } }, domains: { a: { classification: internal, retention: a } } }',
+      'policy: { retention: { classes: { hipaa: { days: 1, archive: none }, financial: { days: 2, archive: none }, soc2: { days: 3, archive: none } } } }',
+    ])
+      expect(mistakeIn(yaml)).toBe('none');
   });
 });

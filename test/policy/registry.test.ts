@@ -17,7 +17,7 @@ describe('the built-in registry', () => {
   ])('knows %s', (name, classification, retentionClass, domains) => {
     expect(builtin.tool(name, call())).toMatchObject({
       classification,
-      retentionClass,
+      retention: { class: retentionClass },
       domains,
       unclassified: false,
     });
@@ -39,7 +39,12 @@ describe('the built-in registry', () => {
     ['refund_patient', 'restricted', 'financial', ['health', 'money']],
   ])('knows %s by the words of its name: %s, %s, %j', (name, classification, retentionClass, tags) => {
     const known = builtin.tool(name, call());
-    expect(known).toMatchObject({ classification, retentionClass, tags, unclassified: false });
+    expect(known).toMatchObject({
+      classification,
+      retention: { class: retentionClass },
+      tags,
+      unclassified: false,
+    });
   });
 
   it('knows a FHIR resource by what is asked for', () => {
@@ -63,7 +68,10 @@ describe('the built-in registry', () => {
       expect(builtin.tool(name, call({ patient_id: 'P-1' }))).toEqual({
         classification: 'confidential',
         domains: [],
-        retentionClass: 'default',
+        retention: { class: 'default', days: 365, archive: 'none' },
+        archive: 'none',
+        erasure: 'on_request',
+        fail: 'open',
         unclassified: true,
         purposeRequired: false,
         tags: [],
@@ -128,8 +136,41 @@ describe('several rules for one tool', () => {
     expect(both.tool('t', call())).toMatchObject({
       classification: 'restricted',
       domains: ['financial', 'hipaa', 'soc2'],
-      retentionClass: 'financial',
+      retention: { class: 'financial' },
     });
+  });
+
+  it('of two classes of one length take the one that is archived, and demand an archive if any of them does', () => {
+    const { retention, domains } = BUILTIN_POLICY;
+    const classes = {
+      ...retention.classes,
+      long: { days: 9_000, archive: 'none' as const },
+      a: { days: 365, archive: 'none' as const },
+    };
+    const both = (...names: string[]) =>
+      new Registry({
+        ...BUILTIN_POLICY,
+        retention: { ...retention, classes },
+        domains: {
+          ...domains,
+          long: { classification: 'public', retention: 'long' },
+          a: { classification: 'public', retention: 'a', erasure: 'never', fail: 'closed' },
+        },
+        tools: [rule({ domains: names })],
+      }).tool('t', call());
+    expect(both('a', 'soc2')).toMatchObject({
+      retention: { class: 'soc2', archive: 'required' },
+      archive: 'required',
+      erasure: 'never',
+      fail: 'closed',
+    });
+    expect(both('hipaa', 'long')).toMatchObject({
+      retention: { class: 'long', archive: 'none' },
+      archive: 'required',
+      erasure: 'on_request',
+      fail: 'open',
+    });
+    expect(both()).toMatchObject({ retention: { class: 'default' }, archive: 'none' });
   });
 
   it('give the same in any order', () => {
@@ -146,9 +187,9 @@ describe('several rules for one tool', () => {
       fc.property(fc.array(one, { minLength: 1, maxLength: 4 }), (rules) => {
         const there = registry(...rules.map(rule)).tool('t', call());
         const back = registry(...[...rules].reverse().map(rule)).tool('t', call());
-        expect({ ...there, retentionClass: days(there.retentionClass) }).toEqual({
+        expect({ ...there, retention: there.retention.days }).toEqual({
           ...back,
-          retentionClass: days(back.retentionClass),
+          retention: back.retention.days,
         });
       }),
     );
@@ -172,7 +213,7 @@ describe('several rules for one tool', () => {
         expect(levels.indexOf(after.classification)).toBeGreaterThanOrEqual(
           levels.indexOf(before.classification),
         );
-        expect(days(after.retentionClass)).toBeGreaterThanOrEqual(days(before.retentionClass));
+        expect(after.retention.days).toBeGreaterThanOrEqual(before.retention.days);
       }),
     );
   });
@@ -183,85 +224,5 @@ describe('several rules for one tool', () => {
       rule({ pseudonyms: { line: 'address' } }),
     );
     expect(both.tool('t', call()).pseudonyms).toEqual({ name: 'patient_name', line: 'address' });
-  });
-});
-
-function days(retentionClass: string): number {
-  return BUILTIN_POLICY.retention.classes[retentionClass]!.days;
-}
-
-describe('a rule', () => {
-  const rule = (more: Partial<ToolRule>): ToolRule => ({
-    match: ['*'],
-    domains: [],
-    classification: 'public',
-    ...more,
-  });
-  const knows = (match: string[], name: string) => !registry(rule({ match })).tool(name, call()).unclassified;
-
-  it.each<[string, string[], string[]]>([
-    ['fhir*', ['fhir', 'FHIR_read', 'fhir.Patient.read', 'fhir/read'], ['read_fhir', 'fhi']],
-    ['{get,read}_patient', ['get_patient', 'read_patient'], ['get_patients', 'patient']],
-    ['*_record?', ['a_records', '_recordX'], ['a_record']],
-    ['[ab]c', ['ac', 'bc'], ['cc']],
-    ['plain', ['plain', 'PLAIN'], ['plainer', 'plain*']],
-  ])('%s knows tools by a glob', (glob, known, others) => {
-    for (const name of known) expect(knows([glob], name), name).toBe(true);
-    for (const name of others) expect(knows([glob], name), name).toBe(false);
-  });
-
-  it('knows a call by what is in it', () => {
-    const fhir = registry(
-      rule({
-        match: ['fhir_*'],
-        where: [{ path: 'arguments.resourceType', in: ['Patient', 'Obs*'] }],
-        domains: ['hipaa'],
-      }),
-      rule({ match: ['fhir_*'], classification: 'internal' }),
-    );
-    const domains = (args: unknown) => fhir.tool('fhir_read', call(args)).domains;
-    expect(domains({ resourceType: 'patient' })).toEqual(['hipaa']);
-    expect(domains({ resourceType: 'Observation' })).toEqual(['hipaa']);
-    for (const other of [{ resourceType: 'Device' }, {}, undefined]) expect(domains(other)).toEqual([]);
-    expect(fhir.tool('fhir_read', call({})).unclassified).toBe(false);
-  });
-
-  it('is itself, though another has its name', () => {
-    const two = registry(
-      rule({ id: 'mine', match: ['one'] }),
-      rule({ id: 'mine', match: ['two'], classification: 'restricted' }),
-    );
-    expect(two.tool('one', call()).classification).toBe('public');
-    expect(two.tool('two', call()).classification).toBe('restricted');
-  });
-
-  it('is not asked of values too long for a glob', () => {
-    const hostile = registry(
-      rule({ where: [{ path: 'arguments.text', in: ['*a*b*c*d*'] }], tags: ['found'] }),
-    );
-    expect(hostile.tool('t', call({ text: 'a-b-c-d' })).tags).toEqual(['found']);
-    expect(hostile.tool('t', call({ text: 'abc'.repeat(100_000) })).tags).toEqual([]);
-    expect(hostile.tool('t'.repeat(100_000), call({ text: 'abcd' })).unclassified).toBe(true);
-  });
-
-  it('that wants a purpose, or tags, makes the call want and have them', () => {
-    const both = registry(rule({ purpose: 'required', tags: ['phi'] }), rule({ tags: ['code', 'phi'] }));
-    expect(both.tool('t', call())).toMatchObject({ purposeRequired: true, tags: ['code', 'phi'] });
-  });
-
-  it.each([
-    ['get_patient', 'read'],
-    ['update_patient', 'modify'],
-    ['patientUpdate', 'modify'],
-    ['fhir.Patient.delete', 'modify'],
-    ['list_orders', 'read'],
-    ['get_update_status', 'read'],
-    ['patient', 'read'],
-    ['', 'read'],
-  ])('without an action takes the verb of %s: %s', (name, action) => {
-    const patients = registry(
-      rule({ match: ['**', ''], resource: { type: 'patient', id: ['arguments.id'] } }),
-    );
-    expect(patients.tool(name, call({ id: 1 })).resource?.action).toBe(action);
   });
 });
