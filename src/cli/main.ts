@@ -124,6 +124,7 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       '[arguments]',
       'a JSON file with its arguments, or with arguments and result; - for standard input',
     )
+    .option('--purpose <purpose>', 'also with this purpose of use: whether the call may run')
     .action((_what, tool, args, options) =>
       act(options, async (out) => (await import('./policy.ts')).explainCommand(tool, args, options, out)),
     );

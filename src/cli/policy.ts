@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { openDeployment } from '../config/deployment.ts';
 import { settingsOf } from '../config/settings.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';
+import { type Admission, admission } from '../policy/admission.ts';
 import type { MasterKeys } from '../policy/keyring.ts';
 import { compilePolicy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
@@ -22,7 +23,7 @@ const NO_KEY: MasterKeys = [{ id: 'example', secret: new Uint8Array(32) }];
 export async function explainCommand(
   tool: string,
   args: string | undefined,
-  options: LedgerOptions,
+  options: LedgerOptions & { purpose?: string },
   out: Output,
 ): Promise<number> {
   const layout = directoryOf(options);
@@ -49,6 +50,15 @@ export async function explainCommand(
   );
   const { recorded, resource, classification, domains, retentionClass, unclassified, purposeRequired, tags } =
     facts;
+  const { archive, erasure, fail, retention } = policy.registry.tool(tool, call);
+  const demands = { classification, domains, tags, retention, archive, erasure, fail, purposeRequired };
+  // Before it runs, nobody knows its result.
+  const may = (purpose?: string) =>
+    admission({ tool, arguments: call.arguments, result: undefined, purpose }, policy);
+  const admissions = {
+    without_purpose: may(),
+    ...(options.purpose === undefined ? {} : { with_purpose: may(options.purpose) }),
+  };
   const record = {
     tool: recorded,
     ...(resource === undefined ? {} : { resource }),
@@ -58,8 +68,10 @@ export async function explainCommand(
     purpose_required: purposeRequired,
     tags,
     unclassified,
+    ...(facts.detected?.phi ? { contains_phi: true } : {}),
+    ...(facts.detected === undefined ? {} : { detected: facts.detected.kinds }),
   };
-  out.document({ tool, rules, record });
+  out.document({ tool, rules, demands, admission: admissions, record });
 
   out.line(ink.bold(`${tool}${unclassified ? ': no rule knows it' : ''}`));
   const rows = rules.map((rule) => [
@@ -73,11 +85,23 @@ export async function explainCommand(
   if (rows.length > 0)
     for (const line of table(['rule', 'classification', 'domains', 'retention', 'purpose', 'resource'], rows))
       out.line(indented(line));
+  out.line(`Without a purpose of use the call is ${ruled(admissions.without_purpose)}`);
+  if (admissions.with_purpose !== undefined)
+    out.line(inked`With the purpose ${options.purpose ?? ''} it is ${ruled(admissions.with_purpose)}`);
+  out.line(
+    `Its records are kept ${retention.days} days (${retention.class}), ${archive === 'required' ? 'archived before they go' : 'and need no archive'}; ` +
+      `erasure ${erasure}; what cannot be recorded fails ${fail}`,
+  );
   out.line('Together, the strictest of each, and what would stand in the record:');
   for (const line of JSON.stringify(record, null, 2).split('\n')) out.line(indented(line));
   if (!hasKey && JSON.stringify(record).includes(`hmac:${NO_KEY[0]!.id}:`))
     out.log(inked`There is no key in ${layout.dir} yet: its pseudonyms will be others`);
   return 0;
+}
+
+function ruled(said: Admission): string {
+  if (!said.allowed) return `refused (${said.code}): ${said.hint}`;
+  return said.findings.length > 0 ? `allowed, and recorded as ${said.findings.join(', ')}` : 'allowed';
 }
 
 function callIn(file: string | undefined): { arguments: unknown; result: unknown } {
