@@ -214,4 +214,5 @@ export const BUILTIN_POLICY: PolicyDocument = {
     'employee',
   ],
   patterns: [],
+  prompt: { builtin: true, ignore: [] },
 };

@@ -1,6 +1,7 @@
 import type { Classification } from './classification.ts';
 import type { PatternRule } from './custom.ts';
 import type { Archive, Erasure, FailMode } from './demands.ts';
+import type { PromptRule } from './volatile.ts';
 
 /** A policy as it is written down. Its digest stands in `chain_opened`: one chain, one policy. */
 export interface PolicyDocument {
@@ -25,6 +26,8 @@ export interface PolicyDocument {
   people: string[];
   /** What else becomes `***REDACTED***` in every text. */
   patterns: PatternRule[];
+  /** What of a system prompt is no change of it. */
+  prompt: PromptRule;
 }
 
 export interface RetentionClass {

@@ -3,6 +3,7 @@ import type { PolicyDocument } from './document.ts';
 import { Keyring, type MasterKey, type MasterKeys } from './keyring.ts';
 import { Redactor } from './redact.ts';
 import { Registry } from './registry.ts';
+import { Volatile } from './volatile.ts';
 
 /** A policy ready for use. Everything in it is a pure function of the document and the master keys. */
 export interface Policy {
@@ -10,6 +11,7 @@ export interface Policy {
   keyring: Keyring;
   redactor: Redactor;
   registry: Registry;
+  volatile: Volatile;
   /** The same under each older live key alone, newest first: what it wrote before. */
   readonly older: readonly Policy[];
 }
@@ -26,6 +28,7 @@ export function compilePolicy(
     keyring,
     redactor: new Redactor(document, keyring),
     registry: new Registry(document),
+    volatile: new Volatile(document.prompt),
     // Hardly ever asked for.
     get older() {
       older ??= ('id' in master ? [] : master.slice(0, -1))

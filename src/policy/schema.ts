@@ -79,6 +79,11 @@ const pattern = z
     if (message !== undefined) context.addIssue({ code: 'custom', path: ['expression'], message });
   });
 
+const ignored = expression.superRefine((text, context) => {
+  const message = mistakeIn(text);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
+
 /** The `policy:` of spanledger.yaml: what is added to the built-in policy, or put in its place. */
 export const policySchema = z.strictObject({
   builtin: z.boolean().default(true).describe('Begin with the built-in rules and names; false: only these.'),
@@ -113,6 +118,13 @@ export const policySchema = z.strictObject({
     )
     .default([])
     .describe('What else becomes ***REDACTED*** in every text.'),
+  prompt: z
+    .strictObject({
+      builtin: z.boolean().default(true).describe('Leave dates, times and UUIDs out of its digest.'),
+      ignore: z.array(ignored).max(MAX_EXPRESSIONS).default([]).describe("Expressions in RE2's syntax."),
+    })
+    .prefault({})
+    .describe('What of a system prompt is no change of it, where it changes.'),
 });
 
 export type PolicySettings = z.output<typeof policySchema>;
@@ -128,7 +140,8 @@ export interface Mistake {
  * and put over its names. Their tools come first, so that they tell where a resource is.
  */
 export function policyOf(settings: PolicySettings): PolicyDocument {
-  const { builtin, retention, domains, tools, redact, keep, about, pseudonyms, people, patterns } = settings;
+  const { builtin, retention, domains, tools, redact, keep, about, pseudonyms, people, patterns, prompt } =
+    settings;
   const base = builtin ? BUILTIN_POLICY : EMPTY;
   return withoutAbsent({
     version: 1,
@@ -144,6 +157,7 @@ export function policyOf(settings: PolicySettings): PolicyDocument {
     pseudonyms: merged(base.pseudonyms, pseudonyms),
     people: [...base.people, ...people],
     patterns: [...base.patterns, ...patterns],
+    prompt,
   }) as PolicyDocument;
 }
 

@@ -81,6 +81,11 @@ export class Cleaner {
     return newest;
   }
 
+  /** Of a system prompt, without what changes with each call. */
+  instructionsDigest(text: string): string {
+    return this.digest('instructions', this.policy.volatile.without(text));
+  }
+
   content(kind: string, text: string): ContentDigest {
     return { digest: this.digest(kind, text), size: text.length };
   }

@@ -36,6 +36,17 @@ export interface AgentMemory {
   prompt?: string;
   request?: string;
   response?: string;
+  promptTold?: ToldMemory;
+  modelTold?: ToldMemory;
+}
+
+/** When a change was last told: by the writer's clock, in microseconds, and by the call's own start. */
+export interface ToldMemory {
+  at: number;
+  startedAt: string;
+  /** Changes since then that are not told, and what was told last. */
+  untold?: number;
+  before?: { [field: string]: string };
 }
 
 export type CallMemory = 'executed' | 'reported';

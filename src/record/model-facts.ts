@@ -27,8 +27,7 @@ export function modelFacts(activity: Activity, clean: Cleaner): ModelFacts {
     names: modelNames(activity, clean),
     usage: activity.usage && usageOf(activity.usage),
     finishReasons: activity.finishReasons?.slice(0, MAX_REASONS).map((reason) => clean.said(reason)),
-    promptDigest:
-      systemInstructions === undefined ? undefined : clean.digest('instructions', systemInstructions),
+    promptDigest: systemInstructions === undefined ? undefined : clean.instructionsDigest(systemInstructions),
     content: Object.keys(content).length > 0 ? content : undefined,
     detected: answer === '' ? undefined : clean.detectedIn(answer),
     toolCalls: output

@@ -1,6 +1,6 @@
 import { keyIdOf } from '../policy/keyring.ts';
 import type { OlderDigests } from './facts.ts';
-import type { Memory } from './memory.ts';
+import type { AgentMemory, Memory } from './memory.ts';
 
 /**
  * After a rotation. A digest under one key tells nothing of one under another, so that a journal which remembers
@@ -18,15 +18,35 @@ export function digestsOf(digest: string, older: OlderDigests | undefined): read
 /**
  * Whether a remembered digest is that of the same text; undefined where its key is live no more, and nobody can say.
  */
-export function isSame(
-  digest: string,
-  remembered: string,
-  older: OlderDigests | undefined,
-): boolean | undefined {
+function isSame(digest: string, remembered: string, older: OlderDigests | undefined): boolean | undefined {
   const all = digestsOf(digest, older);
   if (all.includes(remembered)) return true;
   const key = keyIdOf(remembered);
   return all.some((each) => keyIdOf(each) === key) ? false : undefined;
+}
+
+/**
+ * What is known of an agent, its prompt by the present one's digest where that is the same text under another key: or
+ * where that key has gone, since nobody can say then that it is another.
+ */
+export function sinceRotation(
+  known: AgentMemory,
+  prompt: string | undefined,
+  older: OlderDigests | undefined,
+): AgentMemory {
+  const now = (digest: string | undefined) =>
+    digest === undefined || prompt === undefined || isSame(prompt, digest, older) === false ? digest : prompt;
+  const last = now(known.prompt);
+  const before = now(known.promptTold?.before?.prompt);
+  if (last === known.prompt && before === known.promptTold?.before?.prompt) return known;
+  const told = known.promptTold;
+  return {
+    ...known,
+    ...(last === undefined ? {} : { prompt: last }),
+    ...(told === undefined || before === undefined
+      ? {}
+      : { promptTold: { ...told, before: { ...told.before, prompt: before } } }),
+  };
 }
 
 /** As it stands in a key of the memory: plain, or escaped. */

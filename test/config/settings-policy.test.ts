@@ -85,6 +85,14 @@ describe('the policy in a settings file', () => {
     ],
     ['policy:\n  builtin: maybe', /line 3, policy\.builtin/],
     [
+      'policy:\n  prompt:\n    ignore:\n      - session \\w+\n      - "(a"',
+      /line 6, policy\.prompt\.ignore\.1: missing closing \).*RE2/,
+    ],
+    [
+      'policy:\n  prompt:\n    ignore: ["x?"]',
+      /line 4, policy\.prompt\.ignore\.0: it matches the empty text/,
+    ],
+    [
       'policy:\n  retention:\n    classes: { research: { days: 3650, archive: none } }\n  domains:\n    lab: { classification: internal, retention: research }',
       /line 4, policy\.retention\.classes\.research\.archive: .* not be archived as hipaa must be: write archive: required/,
     ],
