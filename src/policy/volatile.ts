@@ -35,11 +35,23 @@ const VOLATILE = new RegExp(
   'gi',
 );
 
-/** Before a date that is a rule of the prompt itself: to change it is to change the prompt. */
-const OF_A_RULE =
-  /(?:effective|since|until|till|before|after|from|by|through|between|and|to|at|due|deadline|expir(?:es?|ed|y|ation)|cut-?off|valid|starting|starts?|ending|ends?|opens?|closes?|every|daily|[-–—])(?: (?:on|from|as of|at|is|date|the|of))*:? {0,2}$/i;
+/** Nobody writes these into a rule. */
+const NEVER_OF_A_RULE = /^[\da-f]{8}-[\da-f]{4}-|:\d\d:\d\d/i;
+/** Before a date or a time that is a rule of the prompt itself: to change it is to change the prompt. */
+const RULE_BEFORE =
+  /(?:[-–—]|(?<![a-z])(?:effective|since|until|till|before|after|from|by|through|between|and|to|due|deadline|expir(?:es?|ed|y|ation)|cut-?off|valid|starting|starts?|ending|ends?|opens?|closes?|every|daily))(?: (?:on|from|as of|at|is|date|the|of))*:? {0,2}$/i;
+const AT_BEFORE = /(?<![a-z])at {1,2}$/i;
+/** Behind the first of two. */
+const RULE_BEHIND = /^ {0,2}(?:[-–—]|to|until|till|and) {0,2}\d/i;
 /** Characters before it in which such a word is looked for. */
 const BEFORE = 40;
+
+function isOfARule(match: string, before: string, behind: string): boolean {
+  if (NEVER_OF_A_RULE.test(match)) return false;
+  // An order goes out at five; a prompt is written at a date.
+  const isTime = /^\d{1,2}:/.test(match);
+  return RULE_BEFORE.test(before) || RULE_BEHIND.test(behind) || (isTime && AT_BEFORE.test(before));
+}
 
 /** Takes out of a system prompt what changes with each call, so that its digest changes only with the prompt. */
 export class Volatile {
@@ -54,9 +66,11 @@ export class Volatile {
   without(prompt: string): string {
     const own = this.#own.reduce(withoutMatches, prompt);
     if (!this.#builtin) return own;
-    return own.replace(VOLATILE, (match, place: number) =>
-      OF_A_RULE.test(own.slice(Math.max(0, place - BEFORE), place)) ? match : MARK,
-    );
+    return own.replace(VOLATILE, (match, place: number) => {
+      const end = place + match.length;
+      const before = own.slice(Math.max(0, place - BEFORE), place);
+      return isOfARule(match, before, own.slice(end, end + BEFORE)) ? match : MARK;
+    });
   }
 }
 

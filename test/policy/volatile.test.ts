@@ -16,6 +16,13 @@ describe('a system prompt', () => {
     ['Sat Nov 21 2026 at 10:42 – be brief', 'Sun Nov 22 2026 at 11:00 – be brief'],
     ['session 6f1c1f0e-5f0a-4c1b-9a51-3d2f4b5c6d7e', 'session 0a1b2c3d-0000-4000-8000-123456789abc'],
     ['(2026-11-21)', '(2026-11-22)'],
+    ['generated at 2026-11-21T10:42:03Z', 'generated at 2026-11-21T10:43:03Z'],
+    ['written at 2026-11-21', 'written at 2026-11-22'],
+    [
+      'resumed from 6f1c1f0e-5f0a-4c1b-9a51-3d2f4b5c6d7e',
+      'resumed from 0a1b2c3d-0000-4000-8000-123456789abc',
+    ],
+    ['from 10:42:03 on', 'from 10:42:04 on'],
   ])('%j is %j', (a, b) => {
     expect(same(a, b)).toBe(true);
     expect(same(a, b, new Volatile({ builtin: false, ignore: [] }))).toBe(false);
@@ -27,6 +34,9 @@ describe('a system prompt', () => {
     ['Refunds until 31 December 2026 only', 'Refunds until 31 January 2027 only'],
     ['open from 9:00 AM to 5:00 PM', 'open from 9:00 AM to 6:00 PM'],
     ['deadline: 2026-11-21', 'deadline: 2026-11-22'],
+    ['Hours: 9:00 AM - 5:00 PM', 'Hours: 8:00 AM - 5:00 PM'],
+    ['Sale: 2026-01-01 to 2026-01-31', 'Sale: 2026-01-02 to 2026-01-31'],
+    ['orders leave at 17:00', 'orders leave at 18:00'],
     ['use model gpt-4o-2024-08-06', 'use model gpt-4o-2024-11-20'],
     ['version 1.27.3', 'version 1.28.3'],
     ['at most 1000 dollars', 'at most 2000 dollars'],
