@@ -226,3 +226,79 @@ describe('several rules for one tool', () => {
     expect(both.tool('t', call()).pseudonyms).toEqual({ name: 'patient_name', line: 'address' });
   });
 });
+
+describe('a rule', () => {
+  const rule = (more: Partial<ToolRule>): ToolRule => ({
+    match: ['*'],
+    domains: [],
+    classification: 'public',
+    ...more,
+  });
+  const knows = (match: string[], name: string) => !registry(rule({ match })).tool(name, call()).unclassified;
+
+  it.each<[string, string[], string[]]>([
+    ['fhir*', ['fhir', 'FHIR_read', 'fhir.Patient.read', 'fhir/read'], ['read_fhir', 'fhi']],
+    ['{get,read}_patient', ['get_patient', 'read_patient'], ['get_patients', 'patient']],
+    ['*_record?', ['a_records', '_recordX'], ['a_record']],
+    ['[ab]c', ['ac', 'bc'], ['cc']],
+    ['plain', ['plain', 'PLAIN'], ['plainer', 'plain*']],
+  ])('%s knows tools by a glob', (glob, known, others) => {
+    for (const name of known) expect(knows([glob], name), name).toBe(true);
+    for (const name of others) expect(knows([glob], name), name).toBe(false);
+  });
+
+  it('knows a call by what is in it', () => {
+    const fhir = registry(
+      rule({
+        match: ['fhir_*'],
+        where: [{ path: 'arguments.resourceType', in: ['Patient', 'Obs*'] }],
+        domains: ['hipaa'],
+      }),
+      rule({ match: ['fhir_*'], classification: 'internal' }),
+    );
+    const domains = (args: unknown) => fhir.tool('fhir_read', call(args)).domains;
+    expect(domains({ resourceType: 'patient' })).toEqual(['hipaa']);
+    expect(domains({ resourceType: 'Observation' })).toEqual(['hipaa']);
+    for (const other of [{ resourceType: 'Device' }, {}, undefined]) expect(domains(other)).toEqual([]);
+    expect(fhir.tool('fhir_read', call({})).unclassified).toBe(false);
+  });
+
+  it('is itself, though another has its name', () => {
+    const two = registry(
+      rule({ id: 'mine', match: ['one'] }),
+      rule({ id: 'mine', match: ['two'], classification: 'restricted' }),
+    );
+    expect(two.tool('one', call()).classification).toBe('public');
+    expect(two.tool('two', call()).classification).toBe('restricted');
+  });
+
+  it('is not asked of values too long for a glob', () => {
+    const hostile = registry(
+      rule({ where: [{ path: 'arguments.text', in: ['*a*b*c*d*'] }], tags: ['found'] }),
+    );
+    expect(hostile.tool('t', call({ text: 'a-b-c-d' })).tags).toEqual(['found']);
+    expect(hostile.tool('t', call({ text: 'abc'.repeat(100_000) })).tags).toEqual([]);
+    expect(hostile.tool('t'.repeat(100_000), call({ text: 'abcd' })).unclassified).toBe(true);
+  });
+
+  it('that wants a purpose, or tags, makes the call want and have them', () => {
+    const both = registry(rule({ purpose: 'required', tags: ['phi'] }), rule({ tags: ['code', 'phi'] }));
+    expect(both.tool('t', call())).toMatchObject({ purposeRequired: true, tags: ['code', 'phi'] });
+  });
+
+  it.each([
+    ['get_patient', 'read'],
+    ['update_patient', 'modify'],
+    ['patientUpdate', 'modify'],
+    ['fhir.Patient.delete', 'modify'],
+    ['list_orders', 'read'],
+    ['get_update_status', 'read'],
+    ['patient', 'read'],
+    ['', 'read'],
+  ])('without an action takes the verb of %s: %s', (name, action) => {
+    const patients = registry(
+      rule({ match: ['**', ''], resource: { type: 'patient', id: ['arguments.id'] } }),
+    );
+    expect(patients.tool(name, call({ id: 1 })).resource?.action).toBe(action);
+  });
+});
