@@ -9,11 +9,15 @@ const EMAIL = new RegExp(
   'g',
 );
 
+/** "jane roe"@example.com */
+const QUOTED_EMAIL = /"[\w.+ '-]{1,64}"@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])/g;
+
 /** As far back as credentials of a URL may begin. */
 const MAX_AUTHORITY = 512;
 
 /** Finds e-mail addresses in text with an `@`. */
 export function findEmails(text: string, hits: Hit[]): void {
+  if (text.includes('"@')) findAll(QUOTED_EMAIL, text, hits, 'email');
   eachMatch(EMAIL, text, ({ 0: match, 1: local, 2: domain, index }) => {
     // git@github.com:… is how a repository is named; icon@2x.png and x@1.2.beta are files and versions.
     if (local === 'git' || /^\d+(?:x?\.[a-z]+$|\.\d)/.test(domain!) || isHost(text, index)) return undefined;
@@ -41,6 +45,8 @@ export function findNumbers(text: string, hits: Hit[]): void {
   for (const { needs, expression } of PHONES)
     if (needs.test(text)) findAll(expression, text, hits, 'phone', isPhone);
   if (/[A-Z]{2}\d/.test(text)) findIbans(text, hits);
+  if (/[a-z]{2}\d{8}/.test(text) || /[a-z]{2}\d{2}[a-z]{4}\d{8}/.test(text))
+    findAll(LOWER_IBAN, text, hits, 'bank_account', isLowerIban);
   if (/\d-[A-Z]/.test(text)) findAll(MBI, text, hits, 'health_id');
 }
 
@@ -79,6 +85,14 @@ const IBAN_LENGTHS = new Map(
     .match(/\d{2}[A-Z]{2}/g)!
     .map((each) => [each.slice(2), Number(each.slice(0, 2))]),
 );
+
+/** In lower case, with no letters but a bank's before the account: words and ids have some anywhere. */
+const LOWER_IBAN = /(?<![A-Za-z0-9])[a-z]{2}\d{2}(?:[a-z]{4})?\d{8,26}(?![A-Za-z0-9])/g;
+
+function isLowerIban(text: string): boolean {
+  const signs = text.toUpperCase();
+  return IBAN_LENGTHS.get(signs.slice(0, 2)) === signs.length && isIban(signs);
+}
 
 function findIbans(text: string, hits: Hit[]): void {
   eachMatch(/(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?=[ -]?[A-Z0-9])/g, text, ({ 0: match, index }) => {

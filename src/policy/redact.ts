@@ -134,7 +134,7 @@ class Walk {
   /** @param field the name of the field that the value, or the list it is in, stands in */
   value(value: unknown, depth: number, nested = 0, field = ''): unknown {
     if (typeof value === 'string') return this.#text(value, depth, nested, field);
-    if (typeof value !== 'object' || value === null) return this.#scalar(value);
+    if (typeof value !== 'object' || value === null) return this.#scalar(value, field);
     if (depth >= MAX_DEPTH) return this.#cut('[too deep]');
     if (Array.isArray(value)) {
       return this.#list(value, (each, i) =>
@@ -143,10 +143,12 @@ class Walk {
     }
     const inPerson = this.#redactor.names.isPerson(field);
     const labelled = this.#ruleOfLabel(value);
+    const isKey = 'kty' in value;
     return this.#object(value, (key, each) => {
       if (each === null || each === undefined) return null;
       if (isFhirName(key, each) || (inPerson && NAMES_OF_PEOPLE.has(plainName(key))))
         return this.#pseudonyms('patient_name', each, depth + 1);
+      if (isKey && PRIVATE_OF_KEY.has(key)) return this.#redacted('secret', 'name');
       const rule = labelled !== undefined && LABELLED.test(key) ? labelled : this.#rule(key);
       return this.#ruled(rule, each, depth + 1, nested, key);
     });
@@ -203,9 +205,10 @@ class Walk {
     return SENTENCE.test(text) ? this.#redactor.names.decideInText(text) : this.#rule(text);
   }
 
-  #scalar(value: unknown): unknown {
+  #scalar(value: unknown, field: string): unknown {
     if (typeof value === 'number') {
       if (!Number.isFinite(value)) return String(value);
+      if (LABEL.test(field) && this.#scanned(String(value), field) === REDACTED) return REDACTED;
       // A card number may come as a number, and so may what a policy's own patterns look for.
       const text = String(value);
       if (text.length < 13 && !this.#redactor.hasPatterns) return value;
@@ -282,15 +285,20 @@ class Walk {
         return this.#isLook ? '' : this.#limited(JSON.stringify(clean));
       }
     }
-    return this.#scanned(text);
+    return this.#scanned(text, field);
   }
 
-  #scanned(text: string): string {
+  #scanned(text: string, field = ''): string {
+    // What only the words before it give away, its field's name does.
+    const label = LABEL.test(field) ? `${field}: ` : '';
+    const labelled = `${label}${text}`;
     const { findings } = this.#context;
     if (findings !== undefined && (this.#isLook || text.length > MAX_TEXT))
-      this.#redactor.lookThrough(text, findings);
+      this.#redactor.lookThrough(labelled, findings);
     if (this.#isLook) return '';
-    const clean = this.#redactor.scan(text, MAX_TEXT + 1, this.#taken, findings && this.#hit);
+    const limit = MAX_TEXT + 1 + label.length;
+    const said = this.#redactor.scan(labelled, limit, this.#taken, findings && this.#hit);
+    const clean = said.startsWith(label) ? said.slice(label.length) : said;
     return text.length > MAX_TEXT ? this.#cut(`${beginning(clean, MAX_TEXT)}…`) : this.#limited(clean);
   }
 
@@ -331,11 +339,15 @@ function isNothing(value: unknown): boolean {
   return value === '' || value === REDACTED || typeof value === 'boolean';
 }
 
+/** Names of fields as `findLabelled` and patterns know them. */
+const LABEL = /^\w{0,32}(?:auth|npi|dea|nhs|mbi|medicare|passport|licen[cs]e|policy|tin)\w{0,16}$/i;
+/** Of a JSON Web Key (RFC 7518). */
+const PRIVATE_OF_KEY = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
 const JSON_START = /^\s{0,64}[[{"]/;
 /** Of whoever is a person. */
 const NAMES_OF_PEOPLE = new Set(['name', 'first', 'last', 'middle', 'displayname', 'nickname']);
 /** What a text looks like that may be a name. */
-const NAME = /^[^"'{}:;=\n]{1,64}$/;
+const NAME = /^[^"'{}:;=/\n]{1,64}(?<![.!?])$/;
 /** Headers that hold a secret, as they stand in Node's `rawHeaders` and in other flat lists. */
 const HEADER =
   /^(?:(?:proxy-)?authorization|(?:set-)?cookie|(?:x-)?api-?key|[\w-]{1,40}-(?:key|token|secret|password|auth))$/i;

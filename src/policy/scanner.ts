@@ -5,6 +5,7 @@ import { type Hit, withoutHits } from './hits.ts';
 import { findLabelled } from './labelled.ts';
 import { NamedValues } from './named-values.ts';
 import type { NameRules } from './names.ts';
+import { findNames } from './names-in-text.ts';
 import { findPatterns } from './patterns.ts';
 import { findEmails, findNumbers } from './people.ts';
 import { findTokens } from './tokens.ts';
@@ -26,15 +27,17 @@ const SAID_IN_QUOTES = /\b(?:is|was) ["']/;
 const SIGNS = /[:=<]|--|(?:^|\s)-[A-Za-z]|\[\s{0,4}["']|["'],/;
 /** So many layers of escapes, and so many of base64, are taken off. */
 const MAX_ESCAPES = 4;
-const MAX_BASE64 = 2;
+const MAX_BASE64 = 3;
 
 /** Takes out of free text what a name before it or its own form gives away. */
 export class Scanner {
   /** A policy's own patterns, where it has any: they may match what no other does. */
   readonly custom: CustomPatterns | undefined;
+  readonly #names: NameRules;
   readonly #named: NamedValues;
 
   constructor(names: NameRules, patterns: readonly PatternRule[]) {
+    this.#names = names;
     this.#named = new NamedValues(names);
     this.custom = patterns.length > 0 ? new CustomPatterns(patterns) : undefined;
   }
@@ -98,10 +101,11 @@ export class Scanner {
     const hits: Hit[] = [];
     const signed = (traits & SIGN) !== 0 && SIGNS.test(folded);
     if (signed) this.#named.find(folded, hits);
-    findPatterns(folded, hits, signed, (traits & DIGIT) !== 0);
+    findPatterns(folded, hits, traits, signed);
     if (traits & AT) findEmails(folded, hits);
     if (traits & DIGIT) findNumbers(folded, hits);
     if (traits & DIGIT || (traits & SIGN && SAID_IN_QUOTES.test(folded))) findLabelled(folded, hits);
+    findNames(folded, hits, this.#names.isPerson);
     if (traits & LONG_RUN) {
       const hasSecret = (decoded: string) => this.#find(decoded, escapes, base64 - 1).length > 0;
       findTokens(folded, hits, base64 > 0 ? hasSecret : undefined);

@@ -11,6 +11,10 @@ export function findTokens(text: string, hits: Hit[], hasSecret?: (decoded: stri
   if (hasSecret === undefined) return;
   for (const { start, end } of runs) {
     const run = text.slice(start, end);
+    if (HEX_OF_TEXT.test(run)) {
+      if (hasSecret(Buffer.from(run, 'hex').toString())) hits.push(encoded(start, end));
+      continue;
+    }
     // Base64 of text has capitals: identifiers and hexadecimal digests have none, and need no decoding.
     if (!/[A-Z]/.test(run)) continue;
     if (holds(run, hasSecret)) hits.push(encoded(start, end));
@@ -35,6 +39,9 @@ function findWrapped(text: string, hits: Hit[], hasSecret: (decoded: string) => 
     return undefined;
   });
 }
+
+/** Each byte a sign of ASCII: of a digest, none in a million is. */
+const HEX_OF_TEXT = /^(?:[2-7][\da-fA-F]|0[9aAdD]){8,}$/;
 
 function encoded(start: number, end: number): Hit {
   return { start, end, kind: 'secret', rule: 'base64' };
