@@ -1,4 +1,5 @@
-import { findAll, type Hit } from './hits.ts';
+import { endOf, findAll, type Hit } from './hits.ts';
+import { ISSUED as BEGINS_ISSUED, eachWord, markWords, type Traits } from './traits.ts';
 
 /** Keys and tokens as their issuers write them, after gitleaks' rules (MIT): prefix, then what makes it long. */
 const ISSUED = [
@@ -85,7 +86,12 @@ const ISSUED = [
   'hooks\\.zapier\\.com/hooks/catch/[\\w/]{8,}',
   'discord(?:app)?\\.com/api/webhooks/\\d{15,}/[\\w-]{40,}',
 ];
-const TOKEN = new RegExp(`(?<![A-Za-z])(?:${ISSUED.join('|')})`, 'g');
+const TOKEN = new RegExp(`(?:${ISSUED.join('|')})`, 'y');
+/** How they begin: only there the expression is tried. */
+markWords(
+  'AKI ASI ABI ACC gho ghp ghs ghu ghr git glp gld glr glc glf gli gla gls glo GR1 sk- sk_ rk_ whs xox xap hoo AIz ya2 1// GOC npm pyp rub hf_ gsk xai ppl r8_ lsv SG. SK key sq0 EAA acc EZA EZT FLW shi duf shp doo dop dor dap hvs hvb hvr NRA NRI NRJ snt PMA tsk dck AGE lin ntn ATA ATC ATB psc dp. fm1 fm2 fo1 sbp HRK nfp cio oy2 xke re_ pcs nva tvl phc phx pul sgp sqa sqp squ sec fig ops CFP AKC CCI dt0 LTA web dis',
+  BEGINS_ISSUED,
+);
 /** It starts where a run of base64url does, or soon after: each run is read a bounded number of times. */
 const JWT = /(?<![\w-])(?:[\w-]{0,64}-)?eyJ[\w-]{8,}\.(?:[\w-]*(?:\.[\w-]{8,}){3}|[\w-]{8,}(?:\.[\w-]*)?)/g;
 
@@ -104,8 +110,12 @@ const TOLD_LATER = [
 ];
 
 /** Finds keys and tokens known by their form, in text that has a long run of letters and digits. */
-export function findIssued(text: string, hits: Hit[]): void {
-  findAll(TOKEN, text, hits, 'secret');
+export function findIssued(text: string, hits: Hit[], traits: Traits): void {
+  eachWord(text, traits, BEGINS_ISSUED, (at) => {
+    const end = endOf(TOKEN, text, at);
+    if (end > at) hits.push({ start: at, end, kind: 'secret', rule: 'pattern' });
+    return end;
+  });
   for (const { needs, expression } of TOLD_LATER)
     if (text.includes(needs)) findAll(expression, text, hits, 'secret');
 }

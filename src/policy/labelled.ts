@@ -1,5 +1,6 @@
 import { isDea, isLuhn, isNhs, isNpi } from './check-digits.ts';
-import { eachMatch, endOf, type Hit } from './hits.ts';
+import { endOf, type Hit } from './hits.ts';
+import { eachWord, LABEL, markWords, type Traits } from './traits.ts';
 
 /** A number that only the words before it tell from any other. */
 interface Labelled {
@@ -114,24 +115,29 @@ const LABELLED: readonly Labelled[] = [
 
 /** One group a label, so that the match says which. */
 const LABELS = new RegExp(
-  `(?<![A-Za-z])(?:${LABELLED.map(({ label }) => `(${label})`).join('|')})(?:(?=number\\b)|(?![A-Za-z]))`,
-  'gi',
+  `(?:${LABELLED.map(({ label }) => `(${label})`).join('|')})(?:(?=number\\b)|(?![A-Za-z]))`,
+  'iy',
 );
-/** How labels begin: found at the edges of words in a third of the time. */
-const MAY_BE_LABELLED =
-  /\b(?:d\.? ?o\.? ?b|birth|born|ssn|social s|security c|cv[cv]|npi|dea|nhs|mbi|medica|mrn|patient|member|subscr|benefic|passp|account|acct|routing|sort c|iban|tele?|mobile|cell|fax|whatsapp|call|text|ring|reach|pass|pin|otp|token|api|secret|date of|ph|geb|driv|dl|itin|ein|tin|tax|sin|social i|nino|ni n|nationa|aadh|identity|id card|bsn|cpf|pesel|curp|personn|insurance|health|policy|verif|one.time|login|sms|[2m]fa)/i;
+/** How labels begin: only there the expression is tried. */
+markWords(
+  'dob do. d.o d.\0 d\0o dat bir bor geb ssn soc iti ein tin tax sin nin ni nat aad ide id bsn cpf pes cur per cvv cvc sec npi dea nhs mbi med mrn pat mem sub ben ins hea pol pas dri dl acc rou sor tel ph mob cel fax wha cal tex rin rea pin otp tok api iba ver one log sms 2fa mfa',
+  LABEL,
+);
 const BETWEEN =
   /["'\])]{0,2}[ \t]{0,3}(?:(?:[_-]?(?:no|nr|num|number)|is|was|on|at)\b[.:]?[ \t]{0,3}|#[ \t]{0,3})?(?:(?:is|was)\b)?[ \t]{0,3}[:=#.-]?[ \t]{0,3}["']?/iy;
 
 /** Finds numbers behind words for what they are: `DOB 1984-02-29`, `NPI 1234567893`, `passport no. X1234567`. */
-export function findLabelled(text: string, hits: Hit[]): void {
-  if (!MAY_BE_LABELLED.test(text)) return;
-  eachMatch(LABELS, text, (match) => {
+export function findLabelled(text: string, hits: Hit[], traits: Traits): void {
+  eachWord(text, traits, LABEL, (at) => {
+    LABELS.lastIndex = at;
+    const match = LABELS.exec(text);
+    if (match === null) return at;
     const { kind, value, judge } = LABELLED[match.findLastIndex((group) => group !== undefined) - 1]!;
-    const start = endOf(BETWEEN, text, match.index + match[0].length);
+    const behind = at + match[0].length;
+    const start = endOf(BETWEEN, text, behind);
     const end = endOf(value, text, start);
     if (end > start && (judge === undefined || judge(text.slice(start, end))))
       hits.push({ start, end, kind, rule: 'label' });
-    return undefined;
+    return behind;
   });
 }

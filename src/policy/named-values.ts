@@ -47,8 +47,8 @@ const PAIRS: readonly { needs: string; expression: RegExp; end?: typeof valueEnd
 /** <password>hunter2</password> and <property name="password">hunter2</property> */
 const ELEMENT = /<([A-Za-z][\w:.-]{0,63})(\s[^<>]{0,300})?(?<!\/)>/g;
 const NAME_OF_ELEMENT = /\s(?:name|key|id)\s?=\s?["']([\w.-]{1,64})["']/i;
-/** "patient": { */
-const MEMBER_OBJECT = /["']([^"'\\]{1,64})\\*["']\s{0,4}:\s{0,4}\{/g;
+/** `: {`, behind a name in quotes */
+const MEMBER_OBJECT = /:\s{0,4}\{/g;
 const NAME_OF_PERSON =
   /["'](?:name|first|last|middle|display_?name|nickname)\\*["']\s{0,4}:\s{0,4}\\*(?=["'])/gi;
 /** Of a person's members, so many signs are looked at. */
@@ -110,8 +110,9 @@ export class NamedValues {
 
   /** `"patient":{"id":4,"name":"…"}`, in JSON that nobody can parse. */
   #findPeople(text: string, hits: Hit[]): void {
-    eachMatch(MEMBER_OBJECT, text, ({ 0: opening, 1: noun, index }) => {
-      if (!this.#names.isPerson(noun!)) return undefined;
+    eachMatch(MEMBER_OBJECT, text, ({ 0: opening, index }) => {
+      const noun = groupBefore(QUOTED, text, index);
+      if (noun === undefined || !this.#names.isPerson(noun)) return undefined;
       const start = index + opening.length;
       const members = /^[^{}]*/.exec(text.slice(start, start + MAX_PERSON))![0];
       eachMatch(NAME_OF_PERSON, members, (match) => {

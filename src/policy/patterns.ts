@@ -1,7 +1,7 @@
 import { isLuhn, isSsn } from './check-digits.ts';
 import { credentialsIn, PASSWORD_OPTION, passwordIn, USER_OPTION } from './commands.ts';
 import { findAll, type Hit, type Part } from './hits.ts';
-import { DIGIT, SIGN } from './traits.ts';
+import { KEYED, LONG_NUMBER, markWords, NUMBER, SIGN } from './traits.ts';
 
 /**
  * What gives a secret away in free text, whatever its field is called. Each expression runs in linear time:
@@ -17,6 +17,8 @@ interface Pattern {
   judge?: (match: string) => boolean | Part[];
 }
 
+markWords('kty coo sig aut cod jdb sql pri ide pas log bea bas', KEYED);
+
 /** With a sign in them by which values are named, too. */
 const SIGNED: readonly Pattern[] = [
   // PEM keys
@@ -31,6 +33,15 @@ const SIGNED: readonly Pattern[] = [
     expression:
       /---- BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY ?----(?:(?!---- END).){0,20000}(?:---- END [A-Z0-9 ]{0,40}----)?/gs,
   },
+  // Credentials in URLs
+  { needs: /:\/\//, expression: /(?<=:\/\/)[^\s/@:]{0,256}:[^\s/]{1,256}(?=@)/g },
+  // Passwords in commands
+  { needs: /\s-[pwaP]/, expression: PASSWORD_OPTION, judge: passwordIn },
+  { needs: /-(?:u|a|-user|-proxy-user|-auth)/, expression: USER_OPTION, judge: credentialsIn },
+];
+
+/** The same, with a word of those above. */
+const SIGNED_WORDS: readonly Pattern[] = [
   // JSON Web Keys: what only their owner has
   {
     needs: /kty/,
@@ -63,15 +74,11 @@ const SIGNED: readonly Pattern[] = [
     needs: /jdbc:oracle|sqlplus/,
     expression: /(?<=(?:jdbc:oracle:\w{1,8}:|sqlplus\s{1,4})[\w.-]{1,64}\/)[^\s@"'/]+(?=@)/g,
   },
-  { needs: /:\/\//, expression: /(?<=:\/\/)[^\s/@:]{0,256}:[^\s/]{1,256}(?=@)/g },
   // Signatures of URLs: Azure's `sig`, CloudFront's and others'
   {
     needs: /sig/i,
     expression: /(?<=(?:[?&;]|%3f|%26)(?:sig|signature)(?:=|%3d))[^\s"'<>&,;)}\]]{8,}/gi,
   },
-  // Passwords in commands
-  { needs: /\s-[pwaP]/, expression: PASSWORD_OPTION, judge: passwordIn },
-  { needs: /-(?:u|a|-user|-proxy-user|-auth)/, expression: USER_OPTION, judge: credentialsIn },
   // PuTTY's private keys
   {
     needs: /Private-/,
@@ -101,9 +108,9 @@ const UNSIGNED: readonly Pattern[] = [
   },
 ];
 
+const SSN = /(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)/g;
+
 const OF_DIGITS: readonly Pattern[] = [
-  // Social security numbers
-  { needs: /\d-\d/, expression: /(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)/g, judge: isSsn, kind: 'ssn' },
   // Magnetic tracks, of which nothing may be kept (PCI DSS 3.3.1): the first tells the name, too.
   { kind: 'card', needs: /\d\^/, expression: /%?B?\d{12,19}\^[^^\n]{2,26}\^[^?\s]{4,80}\??/g },
   { needs: /\d=\d/, expression: /(?<![A-Za-z\d]);?\d{12,19}=\d{4,24}\??/g, judge: isTrack, kind: 'card' },
@@ -126,9 +133,13 @@ const OF_DIGITS: readonly Pattern[] = [
 /** @param signed the text has a sign that stands between names and values, in the way it does */
 export function findPatterns(text: string, hits: Hit[], traits: number, signed: boolean): void {
   if (signed) find(SIGNED, text, hits);
-  if (traits & SIGN) find(QUOTED, text, hits);
-  find(UNSIGNED, text, hits);
-  if (traits & DIGIT) find(OF_DIGITS, text, hits);
+  if (traits & KEYED) {
+    if (signed) find(SIGNED_WORDS, text, hits);
+    if (traits & SIGN) find(QUOTED, text, hits);
+    find(UNSIGNED, text, hits);
+  }
+  if (traits & NUMBER) findAll(SSN, text, hits, 'ssn', isSsn);
+  if (traits & LONG_NUMBER) find(OF_DIGITS, text, hits);
 }
 
 function find(patterns: readonly Pattern[], text: string, hits: Hit[]): void {

@@ -1,5 +1,6 @@
 import { isIban } from './check-digits.ts';
-import { eachMatch, findAll, type Hit } from './hits.ts';
+import { eachMatch, endOf, findAll, type Hit } from './hits.ts';
+import { ACCOUNT, eachWord, LONG_NUMBER, markWords, NUMBER, type Traits } from './traits.ts';
 
 /** Letters beyond ASCII are in addresses too, quotation marks and the like are not. */
 const LETTERS = '\\u00c0-\\u024f\\u0370-\\u1fff\\u3040-\\ud7ff';
@@ -41,12 +42,13 @@ export function isEmail(text: string): boolean {
 }
 
 /** Finds telephone numbers, bank accounts and Medicare's numbers in text with digits. */
-export function findNumbers(text: string, hits: Hit[]): void {
-  for (const { needs, expression } of PHONES)
-    if (needs.test(text)) findAll(expression, text, hits, 'phone', isPhone);
-  if (/[A-Z]{2}\d/.test(text)) findIbans(text, hits);
-  if (/[a-z]{2}\d{8}/.test(text) || /[a-z]{2}\d{2}[a-z]{4}\d{8}/.test(text))
-    findAll(LOWER_IBAN, text, hits, 'bank_account', isLowerIban);
+export function findNumbers(text: string, hits: Hit[], traits: Traits): void {
+  if (traits.found & NUMBER) {
+    for (const { needs, expression } of PHONES)
+      if (needs.test(text)) findAll(expression, text, hits, 'phone', isPhone);
+  }
+  findIbans(text, hits, traits);
+  if (traits.found & LONG_NUMBER) findAll(LOWER_IBAN, text, hits, 'bank_account', isLowerIban);
   if (/\d-[A-Z]/.test(text)) findAll(MBI, text, hits, 'health_id');
 }
 
@@ -94,20 +96,26 @@ function isLowerIban(text: string): boolean {
   return IBAN_LENGTHS.get(signs.slice(0, 2)) === signs.length && isIban(signs);
 }
 
-function findIbans(text: string, hits: Hit[]): void {
-  eachMatch(/(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?=[ -]?[A-Z0-9])/g, text, ({ 0: match, index }) => {
-    const length = IBAN_LENGTHS.get(match.slice(0, 2));
-    if (length === undefined) return undefined;
+for (const country of IBAN_LENGTHS.keys())
+  markWords([...'0123456789'].map((digit) => country + digit).join(' '), ACCOUNT);
+
+const IBAN = /(?<!\d)[A-Z]{2}\d{2}(?=[ -]?[A-Z0-9])/y;
+
+function findIbans(text: string, hits: Hit[], traits: Traits): void {
+  eachWord(text, traits, ACCOUNT, (start) => {
+    if (endOf(IBAN, text, start) === start) return start;
+    const length = IBAN_LENGTHS.get(text.slice(start, start + 2));
+    if (length === undefined) return start;
     let signs = '';
-    let end = index;
+    let end = start;
     for (; signs.length < length; end++) {
       const sign = text.charAt(end);
       if (/[A-Z0-9]/.test(sign)) signs += sign;
-      else if (!/[ -]/.test(sign) || /[ -]/.test(text.charAt(end + 1))) return undefined;
+      else if (!/[ -]/.test(sign) || /[ -]/.test(text.charAt(end + 1))) return start;
     }
-    if (!/[A-Za-z0-9]/.test(text.charAt(end)) && isIban(signs))
-      hits.push({ start: index, end, kind: 'bank_account', rule: 'pattern' });
-    return undefined;
+    if (/[A-Za-z0-9]/.test(text.charAt(end)) || !isIban(signs)) return start;
+    hits.push({ start, end, kind: 'bank_account', rule: 'pattern' });
+    return end;
   });
 }
 

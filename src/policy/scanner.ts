@@ -9,7 +9,7 @@ import { findNames } from './names-in-text.ts';
 import { findPatterns } from './patterns.ts';
 import { findEmails, findNumbers } from './people.ts';
 import { findTokens } from './tokens.ts';
-import { AT, DIGIT, ESCAPE, LONG_RUN, NOT_ASCII, SIGN, traitsOf } from './traits.ts';
+import { AT, DIGIT, ESCAPE, LABEL, LONG_RUN, NOT_ASCII, SIGN, traitsOf } from './traits.ts';
 
 export const REDACTED = '***REDACTED***';
 
@@ -96,22 +96,24 @@ export class Scanner {
   /** In the text as it is matched, and in what it says when its escapes are read. */
   #find(text: string, escapes: number, base64: number): Hit[] {
     let traits = traitsOf(text);
-    const folded = traits & NOT_ASCII ? fold(text) : text;
+    const folded = traits.found & NOT_ASCII ? fold(text) : text;
     if (folded !== text) traits = traitsOf(folded);
+    const { found } = traits;
     const hits: Hit[] = [];
-    const signed = (traits & SIGN) !== 0 && SIGNS.test(folded);
+    const signed = (found & SIGN) !== 0 && SIGNS.test(folded);
     if (signed) this.#named.find(folded, hits);
-    findPatterns(folded, hits, traits, signed);
-    if (traits & AT) findEmails(folded, hits);
-    if (traits & DIGIT) findNumbers(folded, hits);
-    if (traits & DIGIT || (traits & SIGN && SAID_IN_QUOTES.test(folded))) findLabelled(folded, hits);
-    findNames(folded, hits, this.#names.isPerson);
-    if (traits & LONG_RUN) {
+    findPatterns(folded, hits, found, signed);
+    if (found & AT) findEmails(folded, hits);
+    if (found & DIGIT) findNumbers(folded, hits, traits);
+    if (found & LABEL && (found & DIGIT || (found & SIGN && SAID_IN_QUOTES.test(folded))))
+      findLabelled(folded, hits, traits);
+    findNames(folded, hits, traits, this.#names.isPerson);
+    if (found & LONG_RUN) {
       const hasSecret = (decoded: string) => this.#find(decoded, escapes, base64 - 1).length > 0;
-      findTokens(folded, hits, base64 > 0 ? hasSecret : undefined);
+      findTokens(folded, hits, traits, base64 > 0 ? hasSecret : undefined);
     }
     this.custom?.find(folded, hits);
-    if ((traits & ESCAPE) === 0) return folded === text || hits.length === 0 ? hits : unfold(text, hits);
+    if ((found & ESCAPE) === 0) return folded === text || hits.length === 0 ? hits : unfold(text, hits);
     const said = escapes > 0 ? unescaped(folded) : folded;
     if (said !== folded) hits.push(...escapedHits(folded, this.#find(said, escapes - 1, base64)));
     return folded === text || hits.length === 0 ? hits : unfold(text, hits);

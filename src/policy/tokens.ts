@@ -1,13 +1,18 @@
 import { isUtf8 } from 'node:buffer';
 import { eachMatch, type Hit, type Part } from './hits.ts';
 import { findIssued } from './issued.ts';
-import { isInRun, LONG_RUN_LENGTH } from './traits.ts';
+import { isInRun, LONG_RUN_LENGTH, type Traits } from './traits.ts';
 
 /** Finds tokens known by their form, and base64 of text that `hasSecret`. */
-export function findTokens(text: string, hits: Hit[], hasSecret?: (decoded: string) => boolean): void {
+export function findTokens(
+  text: string,
+  hits: Hit[],
+  traits: Traits,
+  hasSecret?: (decoded: string) => boolean,
+): void {
   const runs = longRuns(text);
   if (runs.length === 0) return;
-  findIssued(text, hits);
+  findIssued(text, hits, traits);
   if (hasSecret === undefined) return;
   for (const { start, end } of runs) {
     const run = text.slice(start, end);
