@@ -81,23 +81,32 @@ export function traitsOf(text: string): Traits {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     const traits = code < 128 ? TRAITS[code]! : NOT_ASCII;
-    found |= traits;
     if ((traits & IN_RUN) === 0) run = 0;
     else if (++run === LONG_RUN_LENGTH) found |= LONG_RUN;
-    const isDigit = (traits & DIGIT) !== 0;
-    if ((traits & LETTER && (before & LETTER) === 0) || (isDigit && (before & (LETTER | DIGIT)) === 0)) {
-      const word = traitsOfWord(text, i);
-      if (word !== 0) {
-        found |= word;
-        words.push(i);
+    // Most are letters, and most of these stand behind another.
+    if (traits & LETTER) {
+      if ((before & LETTER) === 0) {
+        const word = traitsOfWord(text, i);
+        if (word !== 0) {
+          found |= word;
+          words.push(i);
+        }
+        digits = 0;
       }
+    } else {
+      found |= traits;
+      if (traits & DIGIT) {
+        const word = (before & (LETTER | DIGIT)) === 0 ? traitsOfWord(text, i) : 0;
+        if (word !== 0) {
+          found |= word;
+          words.push(i);
+        }
+        between = 0;
+        digits += 1;
+        if (digits === NUMBER_LENGTH) found |= NUMBER;
+        else if (digits === LONG_NUMBER_LENGTH) found |= LONG_NUMBER;
+      } else if (digits > 0 && ((traits & IN_NUMBER) === 0 || ++between > MAX_BETWEEN_DIGITS)) digits = 0;
     }
-    if (isDigit) {
-      between = 0;
-      digits += 1;
-      if (digits === NUMBER_LENGTH) found |= NUMBER;
-      else if (digits === LONG_NUMBER_LENGTH) found |= LONG_NUMBER;
-    } else if (digits > 0 && ((traits & IN_NUMBER) === 0 || ++between > MAX_BETWEEN_DIGITS)) digits = 0;
     before = traits;
   }
   return { found, words };
