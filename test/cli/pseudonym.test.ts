@@ -15,6 +15,8 @@ const CAPTURE = 'test/golden/captures/vercel_ai-6.0.326/traces-001.json';
 /** Of another instrumentation, of the same person. */
 const OTHER = 'test/golden/captures/genkit-1.42.0/traces-001.json';
 const PATIENT = 'P-1042';
+/** A dozen processes, each with an engine of its own, one after another. In milliseconds. */
+const LONG = 180_000;
 
 interface Resolved {
   asked: string;
@@ -81,7 +83,9 @@ function ledger(dir = join(temporaryFolder(), 'ledger')) {
 }
 
 describe('spanledger pseudonym rotate', () => {
-  it('writes under a new key, and the person is found under both, and nothing is recorded twice', async () => {
+  it('writes under a new key, and the person is found under both, and nothing is recorded twice', {
+    timeout: LONG,
+  }, async () => {
     const { dir, json, keys, resolve, controls, accesses, isValid } = ledger();
     await json('ingest', CAPTURE);
     const before = await accesses(PATIENT);
@@ -125,7 +129,9 @@ describe('spanledger pseudonym rotate', () => {
     await isValid();
   });
 
-  it('retires a key, and then nobody is found under it; its id is never used again', async () => {
+  it('retires a key, and then nobody is found under it; its id is never used again', {
+    timeout: LONG,
+  }, async () => {
     const { dir, json, run, keys, resolve, controls, accesses, isValid } = ledger();
     await json('ingest', CAPTURE);
     const counted = await accesses(PATIENT);
