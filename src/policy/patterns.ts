@@ -120,11 +120,11 @@ const OF_DIGITS: readonly Pattern[] = [
     expression: /(?<![\w.])\d{4}(?:\.\d{4}){3}(?![\w.])/g,
     judge: isCard,
   },
-  // Cards, on a magnetic track behind %B. Digits after a decimal point are a fraction, behind % an escape.
+  // Cards, on a magnetic track behind %B. Digits after a decimal point are a fraction, behind % an escape, and may be most of a UUID.
   {
     needs: /\d{2}/,
     expression:
-      /(?:%(?:25){0,4}[2-7][\dA-Fa-f]|(?<![A-Za-z\d%](?<!%B)|\d\.))\d(?:[ -]?\d){12,}(?![A-Za-z\d])/g,
+      /(?:%(?:25){0,4}[2-7][\dA-Fa-f]|(?<![A-Za-z\d%](?<!%B)|\d\.))\d(?:[ -]?\d){12,}(?![A-Za-z\d]|-[\dA-Fa-f]{4}-[\dA-Fa-f]{12}(?!\w))/g,
     judge: cardsIn,
     kind: 'card',
   },
