@@ -135,7 +135,7 @@ export class NamedValues {
 
 /** What a value of this name is. */
 function kindOf(rule: NameRule): string {
-  return rule.do === 'pseudonym' ? rule.kind : 'secret';
+  return rule.do === 'keep' ? 'secret' : rule.kind;
 }
 
 function groupBefore(expression: RegExp, text: string, end: number): string | undefined {

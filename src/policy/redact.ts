@@ -162,8 +162,8 @@ class Walk {
 
   #ruled(rule: NameRule, value: unknown, depth: number, nested: number, field: string): unknown {
     if (rule.do === 'redact') {
-      if (!isNothing(value)) this.#found('secret', 'name');
-      return this.#redacted('secret', 'name');
+      if (!isNothing(value)) this.#found(rule.kind, 'name');
+      return this.#redacted(rule.kind, 'name');
     }
     if (rule.do === 'pseudonym') return this.#pseudonyms(rule.kind, value, depth);
     return this.value(value, depth, nested, field);

@@ -18,7 +18,11 @@ export function digestsOf(digest: string, older: OlderDigests | undefined): read
 /**
  * Whether a remembered digest is that of the same text; undefined where its key is live no more, and nobody can say.
  */
-export function isSame(digest: string, remembered: string, older: OlderDigests | undefined): boolean | undefined {
+export function isSame(
+  digest: string,
+  remembered: string,
+  older: OlderDigests | undefined,
+): boolean | undefined {
   const all = digestsOf(digest, older);
   if (all.includes(remembered)) return true;
   const key = keyIdOf(remembered);
