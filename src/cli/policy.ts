@@ -47,6 +47,7 @@ export async function explainCommand(
     { status: 'success' },
     clean,
   );
+  const { content } = policy.registry.tool(tool, call);
   const { recorded, resource, classification, domains, retentionClass, unclassified, purposeRequired, tags } =
     facts;
   const record = {
@@ -58,6 +59,7 @@ export async function explainCommand(
     purpose_required: purposeRequired,
     tags,
     unclassified,
+    content,
   };
   out.document({ tool, rules, record });
 
@@ -68,10 +70,14 @@ export async function explainCommand(
     rule.domains.join(', ') || '-',
     rule.retention === undefined ? '-' : `${rule.retention.class}, ${rule.retention.days} d`,
     rule.purposeRequired ? 'required' : '-',
+    rule.content ?? '-',
     rule.resource ?? '-',
   ]);
   if (rows.length > 0)
-    for (const line of table(['rule', 'classification', 'domains', 'retention', 'purpose', 'resource'], rows))
+    for (const line of table(
+      ['rule', 'classification', 'domains', 'retention', 'purpose', 'content', 'resource'],
+      rows,
+    ))
       out.line(indented(line));
   out.line('Together, the strictest of each, and what would stand in the record:');
   for (const line of JSON.stringify(record, null, 2).split('\n')) out.line(indented(line));

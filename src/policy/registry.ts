@@ -1,6 +1,6 @@
 import picomatch from 'picomatch';
 import type { Classification } from './classification.ts';
-import { type Demands, joined } from './demands.ts';
+import { type Demands, joined, type Keeping } from './demands.ts';
 import type { PolicyDocument, ToolRule } from './document.ts';
 import { type Path, parsePath, valuesAt } from './path.ts';
 import { remembered } from './remembered.ts';
@@ -15,6 +15,8 @@ export interface ToolPolicy {
   unclassified: boolean;
   purposeRequired: boolean;
   tags: readonly string[];
+  /** What is kept of arguments and results. */
+  content: Keeping;
   /** Argument names that are pseudonyms for this tool only, by normalised name. */
   pseudonyms: { [name: string]: string };
   resource?: { type: string; action: 'read' | 'modify'; ids: string[]; subject: string | undefined };
@@ -62,7 +64,10 @@ export class Registry {
   );
   /** What rules say together, by their places. */
   readonly #together = remembered((places) =>
-    knownBy(places === '' ? [] : places.split(',').map((place) => this.#rules[Number(place)]!)),
+    knownBy(
+      places === '' ? [] : places.split(',').map((place) => this.#rules[Number(place)]!),
+      this.#document.content?.tools ?? 'metadata',
+    ),
   );
 
   constructor(document: PolicyDocument) {
@@ -110,7 +115,7 @@ export class Registry {
   }
 
   /** A rule's own, and those of its domains. A domain nobody described asks to be named, and for the default retention. */
-  #demandsOf({ classification, domains, purpose, tags = [] }: ToolRule): Demands {
+  #demandsOf({ classification, domains, purpose, tags = [], content }: ToolRule): Demands {
     const { classes } = this.#document.retention;
     const mild = { erasure: 'on_request', fail: 'open', purposeRequired: false, tags: [] } as const;
     const own: Demands = {
@@ -119,6 +124,7 @@ export class Registry {
       domains: [...new Set(domains)].sort((a, b) => (a < b ? -1 : 1)),
       purposeRequired: purpose === 'required',
       tags: [...new Set(tags)].sort((a, b) => (a < b ? -1 : 1)),
+      ...(content === undefined ? {} : { content }),
     };
     const ofDomains = domains.map((name): Demands => {
       const {
@@ -126,6 +132,7 @@ export class Registry {
         retention = 'default',
         erasure,
         fail,
+        content: kept,
       } = this.#document.domains[name] ?? {};
       return {
         ...mild,
@@ -134,13 +141,15 @@ export class Registry {
         retention: { class: retention, days: classes[retention]?.days ?? 0 },
         ...(erasure === undefined ? {} : { erasure }),
         ...(fail === undefined ? {} : { fail }),
+        ...(kept === undefined ? {} : { content: kept }),
       };
     });
     return joined([own, ...ofDomains]);
   }
 }
 
-function knownBy(rules: readonly CompiledRule[]): Known {
+/** @param keeping of a tool of which no rule says what is kept of it */
+function knownBy(rules: readonly CompiledRule[], keeping: Keeping): Known {
   const demands = joined(rules.map((rule) => rule.demands));
   const isUnknown = rules.length === 0;
   const policy = {
@@ -150,6 +159,7 @@ function knownBy(rules: readonly CompiledRule[]): Known {
     unclassified: isUnknown,
     purposeRequired: demands.purposeRequired,
     tags: demands.tags,
+    content: demands.content ?? keeping,
     pseudonyms: Object.assign(
       {},
       ...rules.map(({ rule }) => rule.pseudonyms ?? {}),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BUILTIN_POLICY } from './builtin.ts';
 import { CLASSIFICATIONS } from './classification.ts';
-import { ERASURES, FAIL_MODES } from './demands.ts';
+import { ERASURES, FAIL_MODES, KEEPINGS } from './demands.ts';
 import type { PolicyDocument } from './document.ts';
 import { parsePath } from './path.ts';
 
@@ -21,11 +21,23 @@ const retentionClass = z.strictObject({
   archive: z.enum(['required', 'none']).describe('Whether they are archived before they go.'),
 });
 
+const keeping = z.enum(KEEPINGS);
+
+const content = z.strictObject({
+  prompts: keeping.default('metadata').describe("What is kept of users' messages and models' input."),
+  answers: keeping.default('metadata').describe("What is kept of models' answers."),
+  tools: keeping
+    .default('metadata')
+    .describe('What is kept of arguments and results of tools, unless a rule or domain says it.'),
+  retention: name.optional().describe('A retention class for what is vaulted; no later than its record.'),
+});
+
 const domain = z.strictObject({
   classification: z.enum(CLASSIFICATIONS),
   retention: name.describe('A retention class.'),
   erasure: z.enum(ERASURES).optional().describe('When a person may ask for erasure.'),
   fail: z.enum(FAIL_MODES).optional().describe('Whether a call that cannot be recorded runs.'),
+  content: keeping.optional().describe('What is kept of arguments and results of its tools.'),
 });
 
 const tool = z.strictObject({
@@ -48,6 +60,7 @@ const tool = z.strictObject({
   classification: z.enum(CLASSIFICATIONS).default('internal'),
   purpose: z.literal('required').optional(),
   tags: names.optional(),
+  content: keeping.optional().describe('What is kept of its arguments and results.'),
   pseudonyms: z.record(z.string(), name).optional(),
 });
 
@@ -76,6 +89,9 @@ export const policySchema = z.strictObject({
     .default({})
     .describe('Field names whose value becomes a pseudonym, by kind.'),
   people: names.default([]).describe('Nouns for a person.'),
+  content: content
+    .optional()
+    .describe('Whether what was said is kept: metadata, or vault, redacted and sealed.'),
 });
 
 export type PolicySettings = z.output<typeof policySchema>;
@@ -91,7 +107,7 @@ export interface Unknown {
  * and put over its names. Their tools come first, so that they tell where a resource is.
  */
 export function policyOf(settings: PolicySettings): PolicyDocument {
-  const { builtin, retention, domains, tools, redact, keep, about, pseudonyms, people } = settings;
+  const { builtin, retention, domains, tools, redact, keep, about, pseudonyms, people, content } = settings;
   const base = builtin ? BUILTIN_POLICY : EMPTY;
   return withoutAbsent({
     version: 1,
@@ -106,6 +122,7 @@ export function policyOf(settings: PolicySettings): PolicyDocument {
     about: [...base.about, ...about],
     pseudonyms: merged(base.pseudonyms, pseudonyms),
     people: [...base.people, ...people],
+    content,
   }) as PolicyDocument;
 }
 
@@ -120,6 +137,12 @@ export function unknownIn(settings: PolicySettings): Unknown[] {
         message: `there is no retention class ${name}: it is one of ${Object.keys(retention.classes).join(', ')}`,
       });
   }
+  const kept = settings.content?.retention;
+  if (kept !== undefined && !Object.hasOwn(retention.classes, kept))
+    found.push({
+      path: ['content', 'retention'],
+      message: `there is no retention class ${kept}: it is one of ${Object.keys(retention.classes).join(', ')}`,
+    });
   for (const [i, tool] of settings.tools.entries()) {
     for (const [j, domain] of tool.domains.entries()) {
       if (!Object.hasOwn(domains, domain))

@@ -14,6 +14,9 @@ const retention = fc
   .constantFrom(...Object.keys(DAYS))
   .map((name) => ({ retention: { class: name, days: DAYS[name]! } }));
 
+const KEEPINGS = ['vault', 'metadata'] as const;
+const content = fc.constantFrom(...KEEPINGS).map((each) => ({ content: each }));
+
 const demands: fc.Arbitrary<Demands> = fc
   .record({
     classification: fc.constantFrom(...LEVELS),
@@ -23,7 +26,11 @@ const demands: fc.Arbitrary<Demands> = fc
     domains: names,
     tags: names,
   })
-  .chain((rest) => fc.option(retention, { nil: {} }).map((kept) => ({ ...rest, ...kept })));
+  .chain((rest) =>
+    fc
+      .tuple(fc.option(retention, { nil: {} }), fc.option(content, { nil: {} }))
+      .map(([kept, said]) => ({ ...rest, ...kept, ...said })),
+  );
 
 /** Every part of `b` is as strict as that of `a`, or stricter. */
 function isNoLooser(b: Demands, a: Demands): boolean {
@@ -32,6 +39,7 @@ function isNoLooser(b: Demands, a: Demands): boolean {
     (b.retention?.days ?? 0) >= (a.retention?.days ?? 0) &&
     ERASURES.indexOf(b.erasure) >= ERASURES.indexOf(a.erasure) &&
     (b.fail === 'closed' || a.fail === 'open') &&
+    (b.content === 'metadata' || a.content !== 'metadata') &&
     (b.purposeRequired || !a.purposeRequired) &&
     a.domains.every((each) => b.domains.includes(each)) &&
     a.tags.every((each) => b.tags.includes(each))
@@ -57,7 +65,7 @@ describe('the strictest of all demands', () => {
         expect(isNoLooser(both, joined(all))).toBe(true);
         expect(isNoLooser(both, more)).toBe(true);
         const among = (part: (of: Demands) => unknown) => [NO_DEMANDS, ...all, more].map(part);
-        for (const part of ['classification', 'erasure', 'fail', 'retention'] as const)
+        for (const part of ['classification', 'erasure', 'fail', 'retention', 'content'] as const)
           expect(among((each) => each[part])).toContainEqual(both[part]);
       }),
     );

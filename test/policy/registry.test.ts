@@ -65,6 +65,7 @@ describe('the built-in registry', () => {
         domains: [],
         retentionClass: 'default',
         unclassified: true,
+        content: 'metadata',
         purposeRequired: false,
         tags: [],
         pseudonyms: {},
