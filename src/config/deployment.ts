@@ -118,7 +118,7 @@ function readMasterKey(layout: Layout, env: Environment): Deployment['master'] {
 }
 
 /** A secret that others may read is no secret. */
-function readSecret(path: string): string {
+export function readSecret(path: string): string {
   let mode: number;
   let text: string;
   try {

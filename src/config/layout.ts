@@ -5,6 +5,8 @@ export interface Layout {
   dir: string;
   ledgerFile: string;
   masterKeyFile: string;
+  /** The master keys of the content vault. */
+  contentKeyFile: string;
   journals: string;
   clickhouse: string;
   storeLock: string;
@@ -22,6 +24,7 @@ export function layoutOf(dir: string): Layout {
     dir,
     ledgerFile: join(dir, 'ledger.json'),
     masterKeyFile: join(dir, 'keys', 'master'),
+    contentKeyFile: join(dir, 'keys', 'content'),
     journals: join(dir, 'journal'),
     clickhouse: join(dir, 'clickhouse'),
     storeLock: join(dir, 'store.lock'),

@@ -12,8 +12,8 @@ export { REDACTED };
 
 /** Deeper values become `[too deep]`, further members are left out, longer texts are cut: all are marked. */
 const MAX_DEPTH = 20;
-const MAX_NODES = 2_000;
 const MAX_TEXT = 4_000;
+const SHOWN = { nodes: 2_000, text: MAX_TEXT };
 const MAX_KEY = 256;
 const MAX_NESTED_JSON = 3;
 /** Keys that are a field's name, and no words about somebody. */
@@ -30,6 +30,8 @@ export interface RedactionContext {
   tenant: string;
   /** Names that are pseudonyms here only, by normalised name. */
   pseudonyms?: { [name: string]: string };
+  /** Members and characters of a text that are kept, where that is not as many as a record shows. */
+  limits?: { nodes: number; text: number };
   /** Is told what was taken out, and where: under this place in the record. */
   redactions?: Redactions;
   at?: string;
@@ -94,12 +96,14 @@ class Walk {
   #texts = 0;
   readonly #redactor: Redactor;
   readonly #context: RedactionContext;
+  readonly #limits: { nodes: number; text: number };
   /** Kinds of pseudonyms by plain name, where the tool has some of its own. */
   readonly #ownKind: ReadonlyMap<string, string> | undefined;
 
   constructor(redactor: Redactor, context: RedactionContext) {
     this.#redactor = redactor;
     this.#context = context;
+    this.#limits = context.limits ?? SHOWN;
     const own = Object.entries(context.pseudonyms ?? {});
     this.#ownKind = own.length > 0 ? new Map(own) : undefined;
   }
@@ -188,7 +192,7 @@ class Walk {
   #list(list: readonly unknown[], each: (value: unknown, i: number) => unknown): unknown[] {
     const kept: unknown[] = [];
     for (const [i, value] of list.entries()) {
-      if (++this.#nodes > MAX_NODES) {
+      if (++this.#nodes > this.#limits.nodes) {
         this.truncated = true;
         break;
       }
@@ -207,7 +211,7 @@ class Walk {
   ): Record<string, unknown> {
     const kept = Object.create(null) as Record<string, unknown>;
     for (const key of Object.keys(object)) {
-      if (++this.#nodes > MAX_NODES) {
+      if (++this.#nodes > this.#limits.nodes) {
         this.truncated = true;
         break;
       }
@@ -250,8 +254,9 @@ class Walk {
   }
 
   #scanned(text: string): string {
-    const clean = this.#redactor.scan(text, MAX_TEXT + 1, this.#taken);
-    return text.length > MAX_TEXT ? this.#cut(`${beginning(clean, MAX_TEXT)}…`) : this.#limited(clean);
+    const limit = this.#limits.text;
+    const clean = this.#redactor.scan(text, limit + 1, this.#taken);
+    return text.length > limit ? this.#cut(`${beginning(clean, limit)}…`) : this.#limited(clean);
   }
 
   #redacted(kind: string, rule: Rule): string {
@@ -267,7 +272,8 @@ class Walk {
   }
 
   #limited(text: string): string {
-    return text.length > MAX_TEXT ? this.#cut(`${beginning(text, MAX_TEXT)}…`) : text;
+    const limit = this.#limits.text;
+    return text.length > limit ? this.#cut(`${beginning(text, limit)}…`) : text;
   }
 
   #cut(text: string): string {

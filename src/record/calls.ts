@@ -72,14 +72,17 @@ export class Calls {
     const { name, digest } = this.#askedFor(tool) ?? {};
     if (name === undefined) return tool;
     const {
-      pseudonyms: _,
-      resource: __,
+      pseudonyms,
+      resource: _,
       ...known
     } = registry.tool(name, {
       arguments: undefined,
       result: undefined,
     });
-    const named = { ...tool, ...known };
+    const { content, ...asks } = known;
+    const named = { ...tool, ...asks };
+    // It was redacted as a tool's that nobody knew.
+    if (content !== 'vault' || Object.keys(pseudonyms).length > 0) delete named.contents;
     named.recorded = { ...tool.recorded, name };
     if (digest !== undefined) named.argumentsDigest = digest;
     return named;

@@ -88,7 +88,8 @@ export class Cleaner {
   }
 }
 
-function canonicalOrText(value: unknown): string {
+/** What arguments and results are digested as. */
+export function canonicalOrText(value: unknown): string {
   if (typeof value === 'string') return value;
   try {
     return canonicalJson(value, DIGEST_DEPTH);

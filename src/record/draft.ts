@@ -1,5 +1,6 @@
 import { present } from '../genai/values.ts';
 import { type RedactionsSaid, together } from '../policy/redactions.ts';
+import { type Contents, digestsOf } from './contents.ts';
 import type { Attribution, Facts } from './facts.ts';
 import { DEFAULT_TENANT } from './facts-of.ts';
 import type { Action, AuditRecord, RecordDraft } from './record.ts';
@@ -13,11 +14,13 @@ const EARLIEST = '2000-01-01';
 export type Said = { [K in keyof RecordDraft]?: RecordDraft[K] | undefined } & Pick<
   RecordDraft,
   'action' | 'actor' | 'occurred_at'
->;
+> & { contents?: Contents | undefined };
 
 /** The records of one span, each with what they share: who, where from, and which span. */
 export class Drafts {
   readonly records: RecordDraft[] = [];
+  /** What is to be sealed beside a record. It stands in none: a draft goes into the payload as it is. */
+  readonly contents = new Map<RecordDraft, Contents>();
   /** Records of a user's act whose user nobody told. */
   unattributed = 0;
   readonly #facts: Facts;
@@ -38,7 +41,7 @@ export class Drafts {
       action: said.action,
       actor: said.actor,
       agent,
-      content: said.content,
+      content: said.content ?? digestsOf(said.contents),
       conversation_id: conversationId,
       data_classification: said.data_classification ?? 'internal',
       details: this.#details(said),
@@ -65,7 +68,9 @@ export class Drafts {
       user,
       v: 1 as const,
     };
-    this.records.push(present<RecordDraft>(draft));
+    const record = present<RecordDraft>(draft);
+    this.records.push(record);
+    if (said.contents !== undefined) this.contents.set(record, said.contents);
   }
 
   agent(): AuditRecord['actor'] {

@@ -1,6 +1,7 @@
 import type { ActivityKind } from '../genai/activity.ts';
 import type { Classification } from '../policy/classification.ts';
 import type { RedactionsSaid } from '../policy/redactions.ts';
+import type { Contents, Kept } from './contents.ts';
 import type { ActorType, AuditRecord, ContentDigest, RecordedTool, Trigger } from './record.ts';
 
 /**
@@ -46,6 +47,8 @@ export interface Attribution {
 
 export interface ToolFacts {
   recorded: RecordedTool;
+  /** Where the policy vaults them. */
+  contents?: Contents;
   argumentsDigest?: string;
   classification: Classification;
   domains: readonly string[];
@@ -71,11 +74,15 @@ export interface ModelFacts {
   /** Keyed digest of the system prompt. */
   promptDigest?: string;
   content?: NonNullable<AuditRecord['content']>;
+  /** Of prompt and answer what is vaulted. */
+  contents?: Contents;
   toolCalls: NonNullable<AuditRecord['tool_calls']>;
   /** Messages a person wrote, in this call's own input; absent when the input is not told. */
   turn?: number;
   /** The input ends in this message of a person. */
   userMessage?: ContentDigest;
+  /** Where the policy vaults it. */
+  keptMessage?: Kept;
   /** Tool results this call is the first to show the model. */
   reported: ToolFacts[];
 }

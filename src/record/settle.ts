@@ -1,10 +1,11 @@
 import { present } from '../genai/values.ts';
 import type { Registry } from '../policy/registry.ts';
 import { Calls } from './calls.ts';
+import type { Kept } from './contents.ts';
 import { Drafts } from './draft.ts';
 import type { Attribution, Facts, ModelFacts, ToolFacts } from './facts.ts';
 import { type AgentMemory, type ConversationMemory, keys, type Memory, type SpanMemory } from './memory.ts';
-import type { Action, AuditRecord } from './record.ts';
+import type { Action, AuditRecord, ContentDigest } from './record.ts';
 
 /**
  * What a span becomes, given what this journal has seen before: the table of SPEC.md, "From span to records".
@@ -105,6 +106,7 @@ class Settlement {
       data_classification: classification,
       domains,
       retention_class: retentionClass,
+      contents: tool.contents,
       tool: recorded,
       resource: resources.first,
       outcome,
@@ -141,7 +143,7 @@ class Settlement {
   modelCalled(model: ModelFacts): void {
     const { startedAt, endedAt, outcome } = this.#facts;
     const turn = this.#turn(model);
-    if (model.userMessage !== undefined) this.#userMessage(model.userMessage, turn);
+    if (model.userMessage !== undefined) this.#userMessage(model.userMessage, turn, model.keptMessage);
     const firstSight = this.#changes(model, startedAt, turn);
     for (const tool of model.reported) {
       const named = this.#calls.named(tool, this.#registry);
@@ -161,6 +163,7 @@ class Settlement {
       // Its own span tells what it cost.
       usage: isContent ? undefined : model.usage,
       content: model.content,
+      contents: model.contents,
       outcome: isContent ? undefined : outcome,
       first_sight: firstSight ? true : undefined,
       details: {
@@ -236,7 +239,7 @@ class Settlement {
   }
 
   /** The input ends in a message not seen before in this conversation (without an id: in this trace). */
-  #userMessage(message: { digest: string; size: number }, turn: number | undefined): void {
+  #userMessage(message: ContentDigest, turn: number | undefined, kept: Kept | undefined): void {
     const key = keys.message(this.#facts.tenant, this.#conversationOrTrace(), turn ?? 0, message.digest);
     if (this.#memory.get(key) !== undefined) return;
     this.#memory.set(key, 1);
@@ -246,6 +249,7 @@ class Settlement {
       occurred_at: this.#facts.startedAt,
       turn,
       content: { prompt: message },
+      contents: kept && { prompt: kept },
       details: { message_length: message.size },
     });
   }

@@ -7,7 +7,7 @@ import { parseSettings, settingsSchema } from '../../src/config/settings.ts';
 import { Store } from '../../src/store/client.ts';
 import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 
-describe('deploy/clickhouse/grants.sql', () => {
+describe.each(['grants.sql', 'content-grants.sql'])('deploy/clickhouse/%s', (file) => {
   let dir: string;
   let store: Store;
   beforeAll(async () => {
@@ -19,7 +19,7 @@ describe('deploy/clickhouse/grants.sql', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  const statements = readFileSync('deploy/clickhouse/grants.sql', 'utf8')
+  const statements = readFileSync(`deploy/clickhouse/${file}`, 'utf8')
     .replace(/^--.*$/gm, '')
     .split(';')
     .map((statement) => statement.trim())
@@ -29,7 +29,7 @@ describe('deploy/clickhouse/grants.sql', () => {
     const [row] = await store.query<{ sql: string }>('SELECT formatQuery({statement:String}) AS sql', {
       statement,
     });
-    expect(row!.sql).toMatch(/^(GRANT|CREATE ROLE)/);
+    expect(row!.sql).toMatch(/^(GRANT|REVOKE|CREATE ROLE)/);
   });
 
   it('lets nobody but the migrator alter anything', () => {
@@ -50,11 +50,15 @@ describe('deploy/spanledger.yaml', () => {
   });
 
   it('holds examples that are settings too', () => {
-    const examples = text.replace(/^tokens: \[\]$/m, 'tokens:').replace(/^(\s*)#(?! \S|$)/gm, '$1');
+    const examples = text
+      .replace(/^(tokens|vault): (\[\]|\{\})$/gm, '$1:')
+      .replace(/^(\s*)#(?! \S|$)/gm, '$1');
     const settings = parseSettings(examples, 'spanledger.yaml');
     expect(settings.tokens).toHaveLength(1);
     expect(settings.serve.forward?.endpoint).toBe('http://127.0.0.1:14318');
     expect(settings.policy.tools).toHaveLength(1);
+    expect(settings.policy.content?.prompts).toBe('vault');
+    expect(settings.vault.key_command).toHaveLength(2);
   });
 
   it('has a schema for editors, as it is read', () => {
