@@ -39,6 +39,7 @@ export async function contentCommand(id: string, options: ContentOptions, out: O
   const actor = options.actor ?? userInfo().username;
   requireId(actor, '--actor');
   requireId(options.reason.trim(), '--reason');
+  if (options.field !== undefined) requireField(options.field);
   const place = placeOf(id);
   const ledger = await Ledger.open(options, 'read');
   try {
@@ -67,6 +68,13 @@ export async function contentCommand(id: string, options: ContentOptions, out: O
   } finally {
     await ledger.close();
   }
+}
+
+function requireField(field: string): void {
+  if (CONTENT_FIELDS.includes(field as ContentField)) return;
+  throw new SpanledgerError('usage_invalid', `--field: there is no ${field}`, {
+    hint: `name one of ${CONTENT_FIELDS.join(', ')}, or leave it out for all there is`,
+  });
 }
 
 function placeOf(id: string): { chainId: string; seq: number } {
@@ -99,10 +107,6 @@ async function knownAt(
 }
 
 function wantedOf({ id, record }: Known, field: string | undefined): Vaulted[] {
-  if (field !== undefined && !CONTENT_FIELDS.includes(field as ContentField))
-    throw new SpanledgerError('usage_invalid', `there is no field ${field}`, {
-      hint: `name one of ${CONTENT_FIELDS.join(', ')}, or none for all`,
-    });
   const vaulted = vaultedIn(record).filter((each) => field === undefined || each.field === field);
   if (vaulted.length > 0) return vaulted;
   const what = field === undefined ? 'its content' : `its ${field}`;

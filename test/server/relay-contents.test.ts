@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { SealedRecord } from '../../src/chain/seal.ts';
 import { ship } from '../../src/ship.ts';
 import type { Store } from '../../src/store/client.ts';
@@ -9,7 +11,14 @@ import { RelayTarget } from '../../src/target/relay.ts';
 import { refOf } from '../../src/vault/blob.ts';
 import type { SealedContent } from '../../src/vault/sealed.ts';
 import { verify } from '../../src/verify/verify.ts';
-import { LEDGER_ID, memoryFolder, openJournal, openStore, unshippedOf } from '../support/ledger-kit.ts';
+import {
+  codeOf,
+  LEDGER_ID,
+  memoryFolder,
+  openJournal,
+  openStore,
+  unshippedOf,
+} from '../support/ledger-kit.ts';
 import { startSidecar } from '../support/sidecar-here.ts';
 import { bearer, tokenOf } from '../support/tokens.ts';
 import { openAll, toolSaying, vaultWriter } from '../support/vault-kit.ts';
@@ -43,7 +52,7 @@ describe('contents through a relay', () => {
     const journal = newJournal();
     const writer = vaultWriter(journal);
     await writer.append([toolSaying({ a: 1 }, 'one'), toolSaying({ b: 2 }, 'x'.repeat(3 * 1024 * 1024))]);
-    const target = new RelayTarget({ endpoint: running.otlp, token: bearer('app').authorization.slice(7) });
+    const target = new RelayTarget({ endpoint: running.otlp, token: 'app' });
     expect(await ship(writer, target)).toMatchObject({
       records: unshippedOf(journal).length + 3,
       stopped: [],
@@ -123,5 +132,33 @@ describe('contents through a relay', () => {
       });
       expect(answer.status).toBe(400);
     }
+  });
+
+  it('are not taken for shipped by a relay that knows nothing of them', async () => {
+    const running = await startSidecar(dir, store, { tokens: TOKENS });
+    const old = createServer(async (request, response) => {
+      let body = '';
+      for await (const chunk of request) body += String(chunk);
+      const lines = body.split('\n').filter(Boolean);
+      const last = JSON.parse(lines.at(-1) ?? '{}') as { chain_id: string; seq: number; record_hash: string };
+      const answer = {
+        chain_id: last.chain_id,
+        size: last.seq + 1,
+        head: last.record_hash,
+        added: lines.length,
+      };
+      response.end(JSON.stringify(answer));
+    });
+    await new Promise<void>((resolve) => old.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void old.close());
+    const endpoint = `http://127.0.0.1:${(old.address() as AddressInfo).port}`;
+    const journal = newJournal();
+    const writer = vaultWriter(journal);
+    await writer.append([toolSaying({ a: 1 }, 'late')]);
+    expect(await codeOf(() => ship(writer, new RelayTarget({ endpoint })))).toBe('relay_refused');
+    expect(unshippedOf(journal)).toHaveLength(2);
+    await ship(writer, new RelayTarget({ endpoint: running.otlp, token: 'app' }));
+    expect(await openAll(store)).toContain('late');
+    await journal.close();
   });
 });
