@@ -7,6 +7,7 @@ const order = [
   'src/genai',
   'src/policy',
   'src/record',
+  'src/vault',
   'src/chain',
   'src/config',
   'src/journal',
@@ -49,7 +50,7 @@ module.exports = {
       name: 'pure-in-the-middle',
       comment: 'invariant 9: no clock, no I/O, no randomness',
       severity: 'error',
-      from: { path: '^src/(genai|policy|record|chain)/' },
+      from: { path: '^src/(genai|policy|record|vault|chain)/' },
       to: {
         path: '^(node:)?(fs|fs/promises|net|http|https|child_process|os|process|timers|dns|worker_threads)$|^src/(clock\\.ts|config/)',
       },

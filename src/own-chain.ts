@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { payloadDigest } from './chain/entry.ts';
-import { newChain, seal } from './chain/seal.ts';
+import { newChain, type SealedRecord, seal } from './chain/seal.ts';
 import type { ChainState, Journal, Transaction } from './journal/journal.ts';
 import { salt } from './journal/salt.ts';
+import { Vault } from './journal/vault.ts';
 import type { Policy } from './policy/policy.ts';
 import { canonicalJson } from './record/canonical.ts';
 import { control } from './record/control.ts';
+import type { Contents } from './record/facts.ts';
 import type { AuditRecord, RecordDraft } from './record/record.ts';
+import type { ContentKeys } from './vault/content-keys.ts';
 
 /** Digest of the policy of the journal's last chain. */
 const POLICY = 'state|policy';
@@ -30,6 +33,8 @@ export interface ChainOptions {
   writer: string;
   /** spanledger's own version. */
   version: string;
+  /** What wraps the data keys of contents; asked at the first that is vaulted. */
+  contentKeys?: () => ContentKeys;
 }
 
 /**
@@ -40,6 +45,7 @@ export class OwnChain {
   /** Bytes of what has been sealed, or tried to; whoever counts begins it anew. */
   sealed = 0;
   readonly #options: ChainOptions;
+  readonly #vault: Vault;
   #chainId: string | undefined;
   /** The policy since the last turn. */
   #turned: Policy | undefined;
@@ -48,6 +54,7 @@ export class OwnChain {
 
   constructor(options: ChainOptions) {
     this.#options = options;
+    this.#vault = new Vault(options.ledgerId, options.contentKeys ?? noContentKeys);
   }
 
   /** Not before it is needed: what only ships is sealed already, and may have no key. */
@@ -59,17 +66,21 @@ export class OwnChain {
    * Seals a draft at the end, of a chain which it opens first if need be.
    *
    * @param now microseconds since the epoch
+   * @param contents what is sealed beside it
    * @returns the record's id
    */
-  append(transaction: Transaction, draft: RecordDraft, now: number): string {
+  append(transaction: Transaction, draft: RecordDraft, now: number, contents?: Contents): string {
     this.open(transaction, now);
     const chain = { ...transaction.chain! };
     const { ledgerId } = this.#options;
     const { document } = this.policy;
-    const sealed = seal(draft, chain, { ledgerId, policy: document, now, salt: salt() });
+    const recordedAt = Math.max(now, chain.recordedAt);
+    const vaulted = contents && this.#vault.seal(transaction, draft, contents, this.policy, recordedAt);
+    const sealed = seal(vaulted?.draft ?? draft, chain, { ledgerId, policy: document, now, salt: salt() });
+    if (vaulted !== undefined) sealed.contents = vaulted.contents;
     transaction.records.push(sealed);
     transaction.chain = chain;
-    this.sealed += sealed.payload.length;
+    this.sealed += bytesOf(sealed);
     return `${chain.chainId}:${chain.size - 1}`;
   }
 
@@ -151,6 +162,15 @@ export class OwnChain {
     transaction.set(POLICY, digest);
     transaction.set(PSEUDONYM_KEY, key);
   }
+}
+
+/** Of what it adds to a frame. */
+function bytesOf({ payload, contents = [] }: SealedRecord): number {
+  return contents.reduce((sum, { sealed }) => sum + sealed.length, payload.length);
+}
+
+function noContentKeys(): never {
+  throw new Error('the policy vaults contents, and the writer was given no content keys');
 }
 
 /**

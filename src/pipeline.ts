@@ -143,11 +143,12 @@ export class Writer {
   /**
    * Records what no span told: what the ledger knows of itself. Committed when it returns.
    *
+   * @returns the record's id
    * @throws SpanledgerError `journal_full`, `journal_broken`
    */
-  tell(draft: RecordDraft): void {
+  tell(draft: RecordDraft): string {
     const now = this.#options.clock();
-    this.journal.transact((transaction) => void this.#chain.append(transaction, draft, now));
+    return this.journal.transact((transaction) => this.#chain.append(transaction, draft, now));
   }
 
   /**
@@ -270,6 +271,8 @@ export class Writer {
             recorded_before_at: recorded_at,
           };
           this.#chain.append(transaction, { ...draft, details }, now);
+          // Sealed already: its refs stand in the payload, and mean the same bytes in any chain of this ledger.
+          if (record.contents !== undefined) transaction.records.at(-1)!.contents = record.contents;
         }
         end = unshipped.end;
         moved += 1;
@@ -316,13 +319,13 @@ export class Writer {
       get: (each) => transaction.get(each) ?? (isSpanKey(each) ? lineage.get(each) : undefined),
       set: (each, value) => transaction.set(each, value),
     };
-    const { records, unattributed } = settle(facts, memory, now, this.#chain.policy.registry);
+    const { records, contents, unattributed } = settle(facts, memory, now, this.#chain.policy.registry);
     let first = taken?.record;
     // Content may come in several requests; a span comes in one. What nobody can compare any more contradicts nothing.
     const conflict = same.includes(false) && facts.phase !== 'content';
     for (const draft of records) {
       if (conflict) draft.details = { ...draft.details, conflicts_with: taken!.record ?? `span ${span_id}` };
-      const id = this.#chain.append(transaction, draft, now);
+      const id = this.#chain.append(transaction, draft, now, contents.get(draft));
       first ??= id;
     }
     if (deduplicate) transaction.set(key, spanMemory(known, facts, first));

@@ -15,7 +15,7 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     .helpCommand(false)
     .addHelpText(
       'after',
-      '\nExamples:\n  spanledger demo\n  spanledger ingest traces.json && spanledger verify\n\nExit codes: 0 ok; 1 tampered, the store has lost what it had confirmed, or a check of doctor fails; 2 usage or configuration; 3 store busy or unreachable; 5 nothing proven',
+      '\nExamples:\n  spanledger demo\n  spanledger ingest traces.json && spanledger verify\n\nExit codes: 0 ok; 1 tampered, the store has lost what it had confirmed, or a check of doctor fails; 2 usage or configuration; 3 store busy or unreachable; 4 refused by policy; 5 nothing proven',
     );
 
   const command = (name: string, description: string, example: string, parent = cli) =>
@@ -111,6 +111,19 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     .option('--since <time>', 'from this time on: RFC 3339, a date, or 30m, 24h, 7d ago')
     .action((question, options) =>
       act(options, async (out) => (await import('./query.ts')).queryCommand(question, options, out)),
+    );
+
+  command(
+    'content',
+    'what was said, of a record whose contents are vaulted; who reads it and why is recorded first',
+    'spanledger content 5f0c3b1e9a7d4c2f8e6b0a1d2c3f4e5a:3 --reason "complaint 4711"',
+  )
+    .argument('<record>', 'the id of a record, CHAIN:SEQ')
+    .requiredOption('--reason <text>', 'why it is read')
+    .option('--actor <name>', 'who reads it (default: the user of this system)')
+    .option('--field <name>', 'prompt, answer, arguments or result; else all there is')
+    .action((id, options) =>
+      act(options, async (out) => (await import('./content.ts')).contentCommand(id, options, out)),
     );
 
   command(

@@ -48,6 +48,7 @@ export async function explainCommand(
     { status: 'success' },
     clean,
   );
+  const { content } = policy.registry.tool(tool, call);
   const { recorded, resource, classification, domains, retentionClass, unclassified, purposeRequired, tags } =
     facts;
   const { archive, erasure, fail, retention } = policy.registry.tool(tool, call);
@@ -70,6 +71,7 @@ export async function explainCommand(
     unclassified,
     ...(facts.detected?.phi ? { contains_phi: true } : {}),
     ...(facts.detected === undefined ? {} : { detected: facts.detected.kinds }),
+    content,
   };
   out.document({ tool, rules, demands, admission: admissions, record });
 
@@ -80,10 +82,14 @@ export async function explainCommand(
     rule.domains.join(', ') || '-',
     rule.retention === undefined ? '-' : `${rule.retention.class}, ${rule.retention.days} d`,
     rule.purposeRequired ? 'required' : '-',
+    rule.content ?? '-',
     rule.resource ?? '-',
   ]);
   if (rows.length > 0)
-    for (const line of table(['rule', 'classification', 'domains', 'retention', 'purpose', 'resource'], rows))
+    for (const line of table(
+      ['rule', 'classification', 'domains', 'retention', 'purpose', 'content', 'resource'],
+      rows,
+    ))
       out.line(indented(line));
   out.line(`Without a purpose of use the call is ${ruled(admissions.without_purpose)}`);
   if (admissions.with_purpose !== undefined)

@@ -41,6 +41,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
   try {
     const journal = ledger.takeJournal('serve', out, serve.max_journal_bytes);
     try {
+      ledger.requireKeys();
       const writer = ledger.writer(journal, 'serve');
       const { deployment, policy, store, target } = ledger;
       const { layout, ledgerId, master } = deployment;
@@ -53,6 +54,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
         target,
         writer,
         settings,
+        contentKeys: () => ledger.contentKeys,
         otlp,
         grpc,
         admin,

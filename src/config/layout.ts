@@ -7,6 +7,8 @@ export interface Layout {
   masterKeyFile: string;
   /** Held by whoever changes the keys. */
   keysLock: string;
+  /** The master keys of the content vault. */
+  contentKeyFile: string;
   journals: string;
   clickhouse: string;
   storeLock: string;
@@ -25,6 +27,7 @@ export function layoutOf(dir: string): Layout {
     ledgerFile: join(dir, 'ledger.json'),
     masterKeyFile: join(dir, 'keys', 'master'),
     keysLock: join(dir, 'keys', 'lock'),
+    contentKeyFile: join(dir, 'keys', 'content'),
     journals: join(dir, 'journal'),
     clickhouse: join(dir, 'clickhouse'),
     storeLock: join(dir, 'store.lock'),

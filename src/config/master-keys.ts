@@ -38,7 +38,7 @@ export function parseMasterKeys(text: string, source: string): MasterKeys {
  * @throws SpanledgerError `config_invalid`
  */
 export function readMasterKeys(path: string): MasterKeys {
-  return parseMasterKeys(readSecret(path), path);
+  return parseMasterKeys(readSecret(path, 'without it no person can be recognised again'), path);
 }
 
 /**
@@ -64,8 +64,13 @@ function invalid(message: string): SpanledgerError {
   });
 }
 
-/** A secret that others may read is no secret. */
-function readSecret(path: string): string {
+/**
+ * A secret that others may read is no secret.
+ *
+ * @param lost what is so without it
+ * @throws SpanledgerError `config_invalid`
+ */
+export function readSecret(path: string, lost: string): string {
   let mode: number;
   let text: string;
   try {
@@ -74,7 +79,7 @@ function readSecret(path: string): string {
   } catch (cause) {
     throw new SpanledgerError('config_invalid', `${path}: ${messageOf(cause)}`, {
       cause,
-      hint: 'restore the key: without it no person can be recognised again',
+      hint: `restore the key: ${lost}`,
     });
   }
   if ((mode & 0o077) !== 0 && process.platform !== 'win32') {

@@ -79,6 +79,11 @@ const serve = z.strictObject({
     .optional(),
 });
 
+const vault = z.strictObject({
+  /** Prints the content key's lines: of a KMS. Program and arguments, without a shell. */
+  key_command: z.array(z.string().min(1)).min(1).optional(),
+});
+
 const settings = z.strictObject({
   version: z.literal(1),
   serve: serve.prefault({}),
@@ -90,6 +95,7 @@ const settings = z.strictObject({
     )
     .default([]),
   policy: policySchema.prefault({}),
+  vault: vault.prefault({}),
 });
 
 /** `fetch` refuses any other, each time anew. */

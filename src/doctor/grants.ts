@@ -30,12 +30,16 @@ export const NEEDED: readonly Right[] = [
 ];
 
 /** By which records could be changed or removed. */
-export const TOO_MUCH: readonly Right[] = ['spanledger.audit_records', 'spanledger.audit_tombstones'].flatMap(
-  (table) =>
-    ['ALTER DELETE', 'ALTER UPDATE', 'ALTER TTL', 'DROP TABLE', 'TRUNCATE'].map((right) => ({
-      right,
-      table,
-    })),
+export const TOO_MUCH: readonly Right[] = [
+  'spanledger.audit_records',
+  'spanledger.audit_tombstones',
+  'spanledger.audit_content',
+  'spanledger.audit_content_keys',
+].flatMap((table) =>
+  ['ALTER DELETE', 'ALTER UPDATE', 'ALTER TTL', 'DROP TABLE', 'TRUNCATE'].map((right) => ({
+    right,
+    table,
+  })),
 );
 
 /** Retention sets it, and nothing else. */

@@ -15,6 +15,13 @@ export type FailMode = (typeof FAIL_MODES)[number];
 export const ARCHIVES = ['none', 'required'] as const;
 export type Archive = (typeof ARCHIVES)[number];
 
+/**
+ * What is kept of prompts, answers, arguments and results: the redacted text too, sealed; or a keyed digest and the
+ * size alone. The one that keeps less comes last.
+ */
+export const KEEPINGS = ['vault', 'metadata'] as const;
+export type Keeping = (typeof KEEPINGS)[number];
+
 /** What rules, domains and findings ask for one record. Absent fields ask nothing. */
 export interface Demands {
   classification: Classification;
@@ -24,6 +31,7 @@ export interface Demands {
   archive: Archive;
   erasure: Erasure;
   fail: FailMode;
+  content?: Keeping;
   /** A record without a purpose of use is a finding. */
   purposeRequired: boolean;
   /** Sorted, each once. */
@@ -43,18 +51,20 @@ export const NO_DEMANDS: Demands = {
 };
 
 /**
- * Of each, the strictest: the higher classification, the longer retention, all domains. Commutative, associative
+ * Of each, the strictest: the higher classification, the longer retention, the less of what was said, all domains. Commutative, associative
  * and idempotent, so that neither the order of rules nor a rule twice makes a difference; and a demand more never
  * lowers anything.
  */
 export function join(a: Demands, b: Demands): Demands {
   const retention = longer(a.retention, b.retention);
+  const content = less(a.content, b.content);
   return {
     classification: strictest(a.classification, b.classification),
     ...(retention === undefined ? {} : { retention }),
     archive: later(ARCHIVES, a.archive, b.archive),
     erasure: later(ERASURES, a.erasure, b.erasure),
     fail: later(FAIL_MODES, a.fail, b.fail),
+    ...(content === undefined ? {} : { content }),
     purposeRequired: a.purposeRequired || b.purposeRequired,
     domains: union(a.domains, b.domains),
     tags: union(a.tags, b.tags),
@@ -76,6 +86,12 @@ function longer(a: Demands['retention'], b: Demands['retention']): Demands['rete
   if (a.days !== b.days) return a.days > b.days ? a : b;
   if (a.archive !== b.archive) return a.archive === 'required' ? a : b;
   return a.class <= b.class ? a : b;
+}
+
+/** Of what was asked, whatever keeps less. */
+function less(a: Keeping | undefined, b: Keeping | undefined): Keeping | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return later(KEEPINGS, a, b);
 }
 
 function later<T>(order: readonly T[], a: T, b: T): T {

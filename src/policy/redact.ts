@@ -13,10 +13,10 @@ export { REDACTED };
 
 /** Deeper values become `[too deep]`, further members are left out, longer texts are cut: all are marked. */
 const MAX_DEPTH = 20;
-const MAX_NODES = 2_000;
-/** Of what is looked at and not kept. */
-const MAX_LOOKED_NODES = 20_000;
 const MAX_TEXT = 4_000;
+const SHOWN = { nodes: 2_000, text: MAX_TEXT };
+/** Of what is looked at and not kept. */
+const LOOKED = { nodes: 20_000, text: MAX_TEXT };
 const MAX_KEY = 256;
 const MAX_NESTED_JSON = 3;
 /** Keys that are a field's name, and no words about somebody. */
@@ -33,6 +33,8 @@ export interface RedactionContext {
   tenant: string;
   /** Names that are pseudonyms here only, by normalised name. */
   pseudonyms?: { [name: string]: string };
+  /** Members and characters of a text that are kept, where that is not as many as a record shows. */
+  limits?: { nodes: number; text: number };
   /** Is told what was taken out, and where: under this place in the record. */
   redactions?: Redactions;
   at?: string;
@@ -117,6 +119,7 @@ class Walk {
   #texts = 0;
   readonly #redactor: Redactor;
   readonly #context: RedactionContext;
+  readonly #limits: { nodes: number; text: number };
   /** Kinds of pseudonyms by plain name, where the tool has some of its own. */
   readonly #ownKind: ReadonlyMap<string, string> | undefined;
 
@@ -127,6 +130,7 @@ class Walk {
     this.#redactor = redactor;
     this.#context = context;
     this.#isLook = purpose === 'look';
+    this.#limits = this.#isLook ? LOOKED : (context.limits ?? SHOWN);
     const own = Object.entries(context.pseudonyms ?? {});
     this.#ownKind = own.length > 0 ? new Map(own) : undefined;
   }
@@ -221,7 +225,7 @@ class Walk {
   #list(list: readonly unknown[], each: (value: unknown, i: number) => unknown): unknown[] {
     const kept: unknown[] = [];
     for (const [i, value] of list.entries()) {
-      if (++this.#nodes > this.#maxNodes) {
+      if (++this.#nodes > this.#limits.nodes) {
         this.truncated = true;
         break;
       }
@@ -240,7 +244,7 @@ class Walk {
   ): Record<string, unknown> {
     const kept = Object.create(null) as Record<string, unknown>;
     for (const key of Object.keys(object)) {
-      if (++this.#nodes > this.#maxNodes) {
+      if (++this.#nodes > this.#limits.nodes) {
         this.truncated = true;
         break;
       }
@@ -292,18 +296,15 @@ class Walk {
     // What only the words before it give away, its field's name does.
     const label = LABEL.test(field) ? `${field}: ` : '';
     const labelled = `${label}${text}`;
+    const max = this.#limits.text;
     const { findings } = this.#context;
-    if (findings !== undefined && (this.#isLook || text.length > MAX_TEXT))
+    if (findings !== undefined && (this.#isLook || text.length > max))
       this.#redactor.lookThrough(labelled, findings);
     if (this.#isLook) return '';
-    const limit = MAX_TEXT + 1 + label.length;
+    const limit = max + 1 + label.length;
     const said = this.#redactor.scan(labelled, limit, this.#taken, findings && this.#hit);
     const clean = said.startsWith(label) ? said.slice(label.length) : said;
-    return text.length > MAX_TEXT ? this.#cut(`${beginning(clean, MAX_TEXT)}…`) : this.#limited(clean);
-  }
-
-  get #maxNodes(): number {
-    return this.#isLook ? MAX_LOOKED_NODES : MAX_NODES;
+    return text.length > max ? this.#cut(`${beginning(clean, max)}…`) : this.#limited(clean);
   }
 
   readonly #hit = ({ kind, rule }: Hit) => this.#found(kind, rule);
@@ -325,7 +326,8 @@ class Walk {
   }
 
   #limited(text: string): string {
-    return text.length > MAX_TEXT ? this.#cut(`${beginning(text, MAX_TEXT)}…`) : text;
+    const limit = this.#limits.text;
+    return text.length > limit ? this.#cut(`${beginning(text, limit)}…`) : text;
   }
 
   #cut(text: string): string {

@@ -1,5 +1,5 @@
 import picomatch from 'picomatch';
-import { type Demands, joined, NO_DEMANDS } from './demands.ts';
+import { type Demands, joined, type Keeping, NO_DEMANDS } from './demands.ts';
 import type { PolicyDocument, ToolRule } from './document.ts';
 import { type Path, parsePath, valuesAt } from './path.ts';
 import { remembered } from './remembered.ts';
@@ -11,6 +11,8 @@ export interface ToolPolicy extends Demands {
   retention: NonNullable<Demands['retention']>;
   /** No rule knows the tool. */
   unclassified: boolean;
+  /** What is kept of arguments and results. */
+  content: Keeping;
   /** Argument names that are pseudonyms for this tool only, by normalised name. */
   pseudonyms: { [name: string]: string };
   resource?: { type: string; action: 'read' | 'modify'; ids: string[]; subject: string | undefined };
@@ -106,13 +108,14 @@ export class Registry {
   }
 
   /** A rule's own, and those of its domains. A domain nobody described asks to be named, and for the default retention. */
-  #demandsOf({ classification, domains, purpose, tags = [] }: ToolRule): Demands {
+  #demandsOf({ classification, domains, purpose, tags = [], content }: ToolRule): Demands {
     const own: Demands = {
       ...NO_DEMANDS,
       classification,
       domains: [...new Set(domains)].sort((a, b) => (a < b ? -1 : 1)),
       purposeRequired: purpose === 'required',
       tags: [...new Set(tags)].sort((a, b) => (a < b ? -1 : 1)),
+      ...(content === undefined ? {} : { content }),
     };
     const ofDomains = domains.map((name): Demands => {
       const {
@@ -120,6 +123,7 @@ export class Registry {
         retention = 'default',
         erasure,
         fail,
+        content,
       } = this.#document.domains[name] ?? {};
       const kept = this.#retention(retention);
       return {
@@ -129,6 +133,7 @@ export class Registry {
         archive: kept.archive,
         ...(erasure === undefined ? {} : { erasure }),
         ...(fail === undefined ? {} : { fail }),
+        ...(content === undefined ? {} : { content }),
       };
     });
     return joined([own, ...ofDomains]);
@@ -148,6 +153,7 @@ export class Registry {
       retention,
       archive: demands.retention === undefined ? retention.archive : demands.archive,
       unclassified: isUnknown,
+      content: demands.content ?? this.#document.content?.tools ?? 'metadata',
       pseudonyms: Object.assign(
         {},
         ...rules.map(({ rule }) => rule.pseudonyms ?? {}),

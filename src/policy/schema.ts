@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BUILTIN_POLICY } from './builtin.ts';
 import { CLASSIFICATIONS } from './classification.ts';
-import { ARCHIVES, ERASURES, FAIL_MODES } from './demands.ts';
+import { ARCHIVES, ERASURES, FAIL_MODES, KEEPINGS } from './demands.ts';
 import type { PolicyDocument } from './document.ts';
 import { MAX_EXPRESSION_LENGTH, MAX_EXPRESSIONS, mistakeIn } from './expression.ts';
 import { parsePath } from './path.ts';
@@ -22,11 +22,23 @@ const retentionClass = z.strictObject({
   archive: z.enum(ARCHIVES).describe('Whether they are archived before they go.'),
 });
 
+const keeping = z.enum(KEEPINGS);
+
+const content = z.strictObject({
+  prompts: keeping.default('metadata').describe("What is kept of users' messages and models' input."),
+  answers: keeping.default('metadata').describe("What is kept of models' answers."),
+  tools: keeping
+    .default('metadata')
+    .describe('What is kept of arguments and results of tools, unless a rule or domain says it.'),
+  retention: name.optional().describe('A retention class for what is vaulted; no later than its record.'),
+});
+
 const domain = z.strictObject({
   classification: z.enum(CLASSIFICATIONS),
   retention: name.describe('A retention class.'),
   erasure: z.enum(ERASURES).optional().describe('When a person may ask for erasure.'),
   fail: z.enum(FAIL_MODES).optional().describe('Whether a call that cannot be recorded runs.'),
+  content: keeping.optional().describe('What is kept of arguments and results of its tools.'),
 });
 
 const tool = z.strictObject({
@@ -49,6 +61,7 @@ const tool = z.strictObject({
   classification: z.enum(CLASSIFICATIONS).default('internal'),
   purpose: z.literal('required').optional(),
   tags: names.optional(),
+  content: keeping.optional().describe('What is kept of its arguments and results.'),
   pseudonyms: z.record(z.string(), name).optional(),
 });
 
@@ -125,6 +138,9 @@ export const policySchema = z.strictObject({
     })
     .prefault({})
     .describe('What of a system prompt is no change of it, where it changes.'),
+  content: content
+    .optional()
+    .describe('Whether what was said is kept: metadata, or vault, redacted and sealed.'),
 });
 
 export type PolicySettings = z.output<typeof policySchema>;
@@ -140,8 +156,20 @@ export interface Mistake {
  * and put over its names. Their tools come first, so that they tell where a resource is.
  */
 export function policyOf(settings: PolicySettings): PolicyDocument {
-  const { builtin, retention, domains, tools, redact, keep, about, pseudonyms, people, patterns, prompt } =
-    settings;
+  const {
+    builtin,
+    retention,
+    domains,
+    tools,
+    redact,
+    keep,
+    about,
+    pseudonyms,
+    people,
+    patterns,
+    prompt,
+    content,
+  } = settings;
   const base = builtin ? BUILTIN_POLICY : EMPTY;
   return withoutAbsent({
     version: 1,
@@ -158,6 +186,7 @@ export function policyOf(settings: PolicySettings): PolicyDocument {
     people: [...base.people, ...people],
     patterns: [...base.patterns, ...patterns],
     prompt,
+    content,
   }) as PolicyDocument;
 }
 
@@ -175,6 +204,12 @@ export function mistakesIn(settings: PolicySettings): Mistake[] {
         message: `there is no retention class ${name}: it is one of ${Object.keys(retention.classes).join(', ')}`,
       });
   }
+  const kept = settings.content?.retention;
+  if (kept !== undefined && !Object.hasOwn(retention.classes, kept))
+    found.push({
+      path: ['content', 'retention'],
+      message: `there is no retention class ${kept}: it is one of ${Object.keys(retention.classes).join(', ')}`,
+    });
   for (const [i, tool] of settings.tools.entries()) {
     for (const [j, domain] of tool.domains.entries()) {
       if (!Object.hasOwn(domains, domain))

@@ -132,7 +132,7 @@ export class Cleaner {
   }
 }
 
-/** The canonical JSON of a value, or what JSON there is of it. */
+/** What arguments and results are digested as: canonical JSON, or what JSON there is of it. */
 export function canonicalOrText(value: unknown): string {
   if (typeof value === 'string') return value;
   try {

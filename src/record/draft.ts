@@ -2,7 +2,8 @@ import { present } from '../genai/values.ts';
 import { join, NO_DEMANDS } from '../policy/demands.ts';
 import { both, type Detected, demandsOf } from '../policy/detection.ts';
 import { type RedactionsSaid, together } from '../policy/redactions.ts';
-import type { Attribution, Facts } from './facts.ts';
+import { digestsOf } from './contents.ts';
+import type { Attribution, Contents, Facts } from './facts.ts';
 import { DEFAULT_TENANT } from './facts-of.ts';
 import type { Action, AuditRecord, RecordDraft } from './record.ts';
 import { fromMicroseconds } from './time.ts';
@@ -18,11 +19,14 @@ export type Said = { [K in keyof RecordDraft]?: RecordDraft[K] | undefined } & P
 > & {
     /** What was found in what it is about; what is in its outcome is known. */
     detected?: Detected | undefined;
+    contents?: Contents | undefined;
   };
 
 /** The records of one span, each with what they share: who, where from, and which span. */
 export class Drafts {
   readonly records: RecordDraft[] = [];
+  /** What is to be sealed beside a record. It stands in none: a draft goes into the payload as it is. */
+  readonly contents = new Map<RecordDraft, Contents>();
   /** Records of a user's act whose user nobody told. */
   unattributed = 0;
   readonly #facts: Facts;
@@ -45,7 +49,7 @@ export class Drafts {
       action: said.action,
       actor: said.actor,
       agent,
-      content: said.content,
+      content: said.content ?? digestsOf(said.contents),
       conversation_id: conversationId,
       data_classification: join(own, demandsOf(detected)).classification,
       details: this.#details(said, detected),
@@ -72,7 +76,9 @@ export class Drafts {
       user,
       v: 1 as const,
     };
-    this.records.push(present<RecordDraft>(draft));
+    const record = present<RecordDraft>(draft);
+    this.records.push(record);
+    if (said.contents !== undefined) this.contents.set(record, said.contents);
   }
 
   agent(): AuditRecord['actor'] {

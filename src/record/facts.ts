@@ -2,7 +2,7 @@ import type { ActivityKind } from '../genai/activity.ts';
 import type { Classification } from '../policy/classification.ts';
 import type { Detected } from '../policy/detection.ts';
 import type { RedactionsSaid } from '../policy/redactions.ts';
-import type { ActorType, AuditRecord, ContentDigest, RecordedTool, Trigger } from './record.ts';
+import type { ActorType, AuditRecord, ContentDigest, ContentField, RecordedTool, Trigger } from './record.ts';
 
 /**
  * What of a span may be kept: redacted, summarised, digested. Below this line no secret exists. Facts know
@@ -56,6 +56,8 @@ export interface Attribution {
 
 export interface ToolFacts {
   recorded: RecordedTool;
+  /** Where the policy vaults them. */
+  contents?: Contents;
   argumentsDigest?: string;
   /** As its rules say, and what was found in it. */
   classification: Classification;
@@ -86,11 +88,25 @@ export interface ModelFacts {
   content?: NonNullable<AuditRecord['content']>;
   /** What was found in the answer. */
   detected?: Detected;
+  /** Of prompt and answer what is vaulted. */
+  contents?: Contents;
   toolCalls: NonNullable<AuditRecord['tool_calls']>;
   /** Messages a person wrote, in this call's own input; absent when the input is not told. */
   turn?: number;
   /** The input ends in this message of a person. */
-  userMessage?: { content: ContentDigest; detected?: Detected };
+  userMessage?: {
+    content: ContentDigest;
+    detected?: Detected;
+    /** Where the policy vaults it. */
+    kept?: Kept;
+  };
   /** Tool results this call is the first to show the model. */
   reported: ToolFacts[];
 }
+
+/** What was said, to be sealed beside its record: redacted, and cut where it is too long. */
+export interface Kept extends ContentDigest {
+  text: string;
+}
+
+export type Contents = { [field in ContentField]?: Kept };

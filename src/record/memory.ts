@@ -85,6 +85,8 @@ export const keys = {
   askedBy: (tenant: string, service: string, prompt: string) =>
     `call|${part(tenant)}|${part(service)}|asked|prompt|${prompt}`,
   innerModel: (tenant: string, trace: string, span: string) => `call|${part(tenant)}|model|${trace}|${span}`,
+  /** The data key of a subject's contents. */
+  vault: (tenant: string, subject: string) => `vault|${part(tenant)}|${part(subject)}`,
   quarantined: (digest: string) => `quarantined|${digest}`,
   /** A chain whose records came through the relay. */
   relayed: (chainId: string) => `relayed|${chainId}`,

@@ -110,6 +110,7 @@ class Settlement {
       data_classification: classification,
       domains,
       retention_class: retentionClass,
+      contents: tool.contents,
       tool: recorded,
       resource: resources.first,
       outcome,
@@ -168,6 +169,7 @@ class Settlement {
       usage: isContent ? undefined : model.usage,
       content: model.content,
       detected: model.detected,
+      contents: model.contents,
       outcome: isContent ? undefined : outcome,
       first_sight: firstSight ? true : undefined,
       details: {
@@ -244,7 +246,7 @@ class Settlement {
 
   /** The input ends in a message not seen before in this conversation (without an id: in this trace). */
   #userMessage(
-    { content, detected }: NonNullable<ModelFacts['userMessage']>,
+    { content, detected, kept }: NonNullable<ModelFacts['userMessage']>,
     turn: number | undefined,
   ): void {
     const key = keys.message(this.#facts.tenant, this.#conversationOrTrace(), turn ?? 0, content.digest);
@@ -257,6 +259,7 @@ class Settlement {
       turn,
       content: { prompt: content },
       detected,
+      contents: kept && { prompt: kept },
       details: { message_length: content.size },
     });
   }

@@ -8,6 +8,7 @@ import { Redactions } from '../policy/redactions.ts';
 import type { ToolPolicy } from '../policy/registry.ts';
 import { summariseResult } from '../policy/summary.ts';
 import { type Cleaner, canonicalOrText } from './cleaner.ts';
+import { isUnnamed, keptCall } from './contents.ts';
 import type { ToolFacts } from './facts.ts';
 import type { RecordedTool } from './record.ts';
 
@@ -55,6 +56,7 @@ export function toolFacts(
       result: Object.keys(result).length > 0 ? result : undefined,
       type: clean.said(call.toolType),
     }),
+    contents: keptCall(known, { arguments: toolArguments, result: toolResult }, clean),
     argumentsDigest: clean.argumentsDigest(toolArguments),
     ...demanded(known, detected),
     resource: known.resource && {
@@ -112,11 +114,6 @@ export function isIndex(id: string, name: string | undefined): boolean {
   if (id === '') return true;
   const [, stem] = /^(.+)[_:]\d{1,3}$/.exec(id) ?? [];
   return stem !== undefined && (stem === name || stem === `functions.${name}`);
-}
-
-/** One word alone: nobody can tell a secret from a name, so only its digest is kept. */
-function isUnnamed(args: unknown): boolean {
-  return typeof args === 'string' && /^\S+$/.test(args);
 }
 
 function fieldNames(value: unknown, clean: Cleaner): string[] | undefined {

@@ -1,4 +1,5 @@
 import { systemClock } from '../clock.ts';
+import { createContentKeys } from '../config/content-keys.ts';
 import { createDeployment, type Deployment } from '../config/deployment.ts';
 import { DEFAULT_DIR } from '../config/layout.ts';
 import { VERSION } from '../config/package.ts';
@@ -7,6 +8,7 @@ import { Journal } from '../journal/journal.ts';
 import { Writer } from '../pipeline.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
+import { vaults } from '../policy/vaulting.ts';
 
 export interface AuditOptions {
   /**
@@ -39,8 +41,10 @@ export interface Audit {
 export function openAudit(options: AuditOptions = {}, env = process.env): Audit {
   const deployment = createDeployment(options.dir ?? env.SPANLEDGER_DIR ?? DEFAULT_DIR, env);
   const name = options.writer ?? env.OTEL_SERVICE_NAME ?? 'app';
-  const { policy: said } = settingsOf(deployment.layout, env, options.config);
+  const { policy: said, vault } = settingsOf(deployment.layout, env, options.config);
   const policy = compilePolicy(deployment.master, policyOf(said));
+  const keysOf = () => createContentKeys(deployment.layout, { env, command: vault.key_command });
+  const contentKeys = vaults(policy.document) ? keysOf() : undefined;
   const journal = Journal.takeOver(deployment.layout.journals, roleOf(name));
   const writer = new Writer({
     journal,
@@ -49,6 +53,7 @@ export function openAudit(options: AuditOptions = {}, env = process.env): Audit 
     clock: systemClock,
     writer: name,
     version: VERSION,
+    ...(contentKeys === undefined ? {} : { contentKeys: () => contentKeys }),
   });
   return {
     deployment,

@@ -9,10 +9,12 @@ import type { PolicyDocument } from '../policy/document.ts';
 import { isSameKeys, type MasterKeys } from '../policy/keyring.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
+import { vaults } from '../policy/vaulting.ts';
 import { canonicalJson } from '../record/canonical.ts';
 import type { Store } from '../store/client.ts';
 import type { Host } from '../store/guest.ts';
 import type { Target } from '../target/target.ts';
+import type { ContentKeys } from '../vault/content-keys.ts';
 import { adminRoutes, type Health } from './admin.ts';
 import { Budget } from './budget.ts';
 import { DeniedReads } from './denied.ts';
@@ -41,6 +43,8 @@ export interface SidecarOptions {
   target: Target;
   writer: Writer;
   settings: Settings;
+  /** Those of the writer. */
+  contentKeys?: () => ContentKeys;
   otlp: Address;
   grpc: Address;
   admin: Address;
@@ -185,16 +189,17 @@ export class Sidecar {
    * Takes over the tokens and the policy of new settings: what was taken is recorded under the policy it came under,
    * then the chain ends, and its successor tells of the change. Addresses, TLS and `forward` stay as they are.
    *
-   * @throws SpanledgerError `usage_invalid` where an address would be open: nothing has changed. `journal_broken`: the
-   * tokens have.
+   * @throws SpanledgerError `usage_invalid` where an address would be open: nothing has changed. `journal_broken`, or
+   * `config_invalid` where contents are to be vaulted and their key is not to be had: the tokens have.
    */
   async reload(settings: Settings): Promise<void> {
     this.#refuseOpen(settings);
     this.#tokens.replace(settings.tokens);
-    const { log } = this.#options;
+    const { log, contentKeys } = this.#options;
     log.info({ tokens: settings.tokens.length }, 'the tokens are taken over');
     const document = policyOf(settings.policy);
     if (canonicalJson(document) === canonicalJson(this.#policy.document)) return;
+    if (vaults(document)) contentKeys?.();
     await this.#turn(this.#master, document);
     log.info({}, 'the policy has changed');
   }

@@ -9,6 +9,7 @@ export const FINDINGS = {
   duplicate_conflict: 'critical',
   tombstone_mismatch: 'critical',
   fork: 'critical',
+  content_mismatch: 'critical',
 } as const satisfies { [code: string]: Severity };
 
 export type Severity = 'critical' | 'warning' | 'info';

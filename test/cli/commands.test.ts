@@ -156,7 +156,7 @@ describe('the command line', () => {
     const fresh = join(temporaryFolder(), 'fresh');
     createDeployment(fresh, {});
     expect(documentOf(await spanledger(['migrate', '--dir', fresh, '--json']))).toMatchObject({
-      applied: ['0001_ledger.sql', '0002_questions.sql'],
+      applied: ['0001_ledger.sql', '0002_questions.sql', '0003_content.sql'],
     });
     expect(documentOf(await spanledger(['migrate', '--dir', fresh, '--json']))).toMatchObject({
       applied: [],

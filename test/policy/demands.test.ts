@@ -16,6 +16,9 @@ const retention = fc.constantFrom(...Object.keys(DAYS)).map((name) => {
   return { retention: { class: name, days: DAYS[name]!, archive }, archive };
 });
 
+const KEEPINGS = ['vault', 'metadata'] as const;
+const content = fc.constantFrom(...KEEPINGS).map((each) => ({ content: each }));
+
 const demands: fc.Arbitrary<Demands> = fc
   .record({
     classification: fc.constantFrom(...LEVELS),
@@ -26,7 +29,11 @@ const demands: fc.Arbitrary<Demands> = fc
     domains: names,
     tags: names,
   })
-  .chain((rest) => fc.option(retention, { nil: {} }).map((kept) => ({ ...rest, ...kept })));
+  .chain((rest) =>
+    fc
+      .tuple(fc.option(retention, { nil: {} }), fc.option(content, { nil: {} }))
+      .map(([kept, said]) => ({ ...rest, ...kept, ...said })),
+  );
 
 /** Every part of `b` is as strict as that of `a`, or stricter. */
 function isNoLooser(b: Demands, a: Demands): boolean {
@@ -36,6 +43,7 @@ function isNoLooser(b: Demands, a: Demands): boolean {
     ARCHIVES.indexOf(b.archive) >= ARCHIVES.indexOf(a.archive) &&
     ERASURES.indexOf(b.erasure) >= ERASURES.indexOf(a.erasure) &&
     (b.fail === 'closed' || a.fail === 'open') &&
+    (b.content === 'metadata' || a.content !== 'metadata') &&
     (b.purposeRequired || !a.purposeRequired) &&
     a.domains.every((each) => b.domains.includes(each)) &&
     a.tags.every((each) => b.tags.includes(each))
@@ -61,7 +69,7 @@ describe('the strictest of all demands', () => {
         expect(isNoLooser(both, joined(all))).toBe(true);
         expect(isNoLooser(both, more)).toBe(true);
         const among = (part: (of: Demands) => unknown) => [NO_DEMANDS, ...all, more].map(part);
-        for (const part of ['classification', 'archive', 'erasure', 'fail', 'retention'] as const)
+        for (const part of ['classification', 'archive', 'erasure', 'fail', 'retention', 'content'] as const)
           expect(among((each) => each[part])).toContainEqual(both[part]);
       }),
     );

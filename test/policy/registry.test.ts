@@ -73,6 +73,7 @@ describe('the built-in registry', () => {
         erasure: 'on_request',
         fail: 'open',
         unclassified: true,
+        content: 'metadata',
         purposeRequired: false,
         tags: [],
         pseudonyms: {},
