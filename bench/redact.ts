@@ -16,7 +16,13 @@ const TEXTS: { [name: string]: string } = {
   'prose in two scripts': `${WORDS} — naïve “café”`,
   'JSON of arguments':
     '{"order_id":"ord_20418","status":"open","items":[{"sku":"A-17","count":3}],"note":"again"},',
+  "a tool's result":
+    '{"id":"P-1042","status":"active","visits":[{"date":"2026-03-01","reason":"follow-up","hba1c":6.1}],"allergies":["penicillin"],"updated_at":"2026-03-01T12:00:00Z"},',
+  'source code':
+    'export function total(items: readonly Item[]): number {\n  let sum = 0;\n  for (const { price, count } of items) sum += price * count;\n  return sum;\n}\n',
   'log lines': '2026-03-01T12:00:00.123Z INFO order=20418 trace=0af7651916cd43dd8448eb211c80319c took=12ms\n',
+  'log lines of words': '2026-03-01 12:00:00,123 INFO worker: the order was sent again, 3 items in 12 ms\n',
+  'numbers in CSV': '20418,3,49.50,0.0123,2026-03-01,17.25\n20419,1,12.00,0.9876,2026-03-02,18.75\n',
 };
 
 /**

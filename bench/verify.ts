@@ -42,7 +42,7 @@ export async function benchVerify(spans = 100_000): Promise<void> {
     );
     times.hashes.push(
       await timed(async () => {
-        const judge = new Judge(ledgerId);
+        const judge = new Judge(ledgerId, 0);
         for await (const found of sqlScanner(store, ledgerId, undefined).scan())
           found.what === 'row' ? judge.row(found) : judge.stretch(found);
         judge.finish();

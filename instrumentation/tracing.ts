@@ -14,7 +14,7 @@ import { OwnTracer, type OwnTracing } from './own-tracer.ts';
 
 /**
  * Hears the spans of an app whose provider is none of ours, at the boundary of the API alone: `startSpan` of its
- * tracers, and `end` of its spans, where their classes have them (docs/decisions/0014).
+ * tracers, and `end` of its spans, where their classes have them (docs/decisions/0019).
  */
 export class Tracing implements OwnTracing {
   readonly api: OtelApi;

@@ -6,6 +6,9 @@
  * busy, 4 refused by policy, 5 nothing proven.
  */
 const EXIT_CODES = {
+  content_mismatch: 1,
+  content_not_kept: 1,
+  record_unknown: 1,
   usage_invalid: 2,
   config_invalid: 2,
   directory_missing: 2,
@@ -24,6 +27,7 @@ const EXIT_CODES = {
   relay_refused: 3,
   understanding_unavailable: 3,
   audit_unavailable: 3,
+  content_refused: 4,
 } as const;
 
 export type ErrorCode = keyof typeof EXIT_CODES;

@@ -1,15 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { payloadDigest } from './chain/entry.ts';
-import { newChain, seal } from './chain/seal.ts';
+import { newChain, type SealedRecord, seal } from './chain/seal.ts';
 import type { ChainState, Journal, Transaction } from './journal/journal.ts';
 import { salt } from './journal/salt.ts';
+import { Vault } from './journal/vault.ts';
 import type { Policy } from './policy/policy.ts';
 import { canonicalJson } from './record/canonical.ts';
 import { control } from './record/control.ts';
-import type { RecordDraft } from './record/record.ts';
+import type { Contents } from './record/facts.ts';
+import type { AuditRecord, RecordDraft } from './record/record.ts';
+import type { ContentKeys } from './vault/content-keys.ts';
 
 /** Digest of the policy of the journal's last chain. */
 const POLICY = 'state|policy';
+/** Id of the key that the pseudonyms of the journal's last chain are under. */
+const PSEUDONYM_KEY = 'state|pseudonym_key';
+
+/** Who changed the policy or its keys, and why: what nobody declared, the writer only found changed. */
+export interface Declared {
+  actor: AuditRecord['actor'];
+  /** Redacted. */
+  reason?: string;
+  /** The key that recognises nobody any more. */
+  retired?: string;
+}
 
 export interface ChainOptions {
   journal: Journal;
@@ -19,6 +33,8 @@ export interface ChainOptions {
   writer: string;
   /** spanledger's own version. */
   version: string;
+  /** What wraps the data keys of contents; asked at the first that is vaulted. */
+  contentKeys?: () => ContentKeys;
 }
 
 /**
@@ -29,12 +45,16 @@ export class OwnChain {
   /** Bytes of what has been sealed, or tried to; whoever counts begins it anew. */
   sealed = 0;
   readonly #options: ChainOptions;
+  readonly #vault: Vault;
   #chainId: string | undefined;
   /** The policy since the last turn. */
   #turned: Policy | undefined;
+  /** Told by the next chain. */
+  #declared: Declared | undefined;
 
   constructor(options: ChainOptions) {
     this.#options = options;
+    this.#vault = new Vault(options.ledgerId, options.contentKeys ?? noContentKeys);
   }
 
   /** Not before it is needed: what only ships is sealed already, and may have no key. */
@@ -46,17 +66,21 @@ export class OwnChain {
    * Seals a draft at the end, of a chain which it opens first if need be.
    *
    * @param now microseconds since the epoch
+   * @param contents what is sealed beside it
    * @returns the record's id
    */
-  append(transaction: Transaction, draft: RecordDraft, now: number): string {
-    if (transaction.chain === undefined || !this.#isMine(transaction.chain)) this.#open(transaction, now);
+  append(transaction: Transaction, draft: RecordDraft, now: number, contents?: Contents): string {
+    this.open(transaction, now);
     const chain = { ...transaction.chain! };
     const { ledgerId } = this.#options;
     const { document } = this.policy;
-    const sealed = seal(draft, chain, { ledgerId, policy: document, now, salt: salt() });
+    const recordedAt = Math.max(now, chain.recordedAt);
+    const vaulted = contents && this.#vault.seal(transaction, draft, contents, this.policy, recordedAt);
+    const sealed = seal(vaulted?.draft ?? draft, chain, { ledgerId, policy: document, now, salt: salt() });
+    if (vaulted !== undefined) sealed.contents = vaulted.contents;
     transaction.records.push(sealed);
     transaction.chain = chain;
-    this.sealed += sealed.payload.length;
+    this.sealed += bytesOf(sealed);
     return `${chain.chainId}:${chain.size - 1}`;
   }
 
@@ -78,8 +102,18 @@ export class OwnChain {
   }
 
   /** The next record opens a chain under this policy, which tells of the change: the one before has ended. */
-  turn(policy: Policy): void {
+  turn(policy: Policy, declared?: Declared): void {
     this.#turned = policy;
+    this.#declared = declared;
+  }
+
+  /**
+   * Opens it, if it is not: what it tells of itself is in the journal before anything else is done.
+   *
+   * @param now microseconds since the epoch
+   */
+  open(transaction: Transaction, now: number): void {
+    if (transaction.chain === undefined || !this.#isMine(transaction.chain)) this.#open(transaction, now);
   }
 
   /** Another chain in the journal belongs to a writer before this one; a stopped one is nobody's any more. */
@@ -103,11 +137,40 @@ export class OwnChain {
       ...(last === undefined || last.closed ? {} : { unclean: true }),
     };
     this.append(transaction, control('chain_opened', opened, now), now);
-    const before = transaction.get(POLICY);
-    if (before !== undefined && before !== digest)
-      this.append(transaction, control('policy_changed', { old: before, new: digest }, now), now);
-    transaction.set(POLICY, digest);
+    this.#tellChange(transaction, digest, now);
   }
+
+  /** What is another than in the journal's last chain: the policy, or the key that pseudonyms are under. */
+  #tellChange(transaction: Transaction, digest: string, now: number): void {
+    const { actor, reason, retired } = this.#declared ?? {};
+    this.#declared = undefined;
+    const before = transaction.get(POLICY);
+    const [key] = this.policy.keyring.ids;
+    const keyBefore = transaction.get(PSEUDONYM_KEY) ?? key;
+    const isOtherKey = keyBefore !== key || retired !== undefined;
+    if (before !== undefined && (before !== digest || isOtherKey)) {
+      const keys = { old: keyBefore, new: key, ...(retired === undefined ? {} : { retired }) };
+      const changed = {
+        old: before,
+        new: digest,
+        ...(isOtherKey ? { pseudonym_key: keys } : {}),
+        ...(reason === undefined ? {} : { reason }),
+      };
+      const draft = control('policy_changed', changed, now);
+      this.append(transaction, actor === undefined ? draft : { ...draft, actor }, now);
+    }
+    transaction.set(POLICY, digest);
+    transaction.set(PSEUDONYM_KEY, key);
+  }
+}
+
+/** Of what it adds to a frame. */
+function bytesOf({ payload, contents = [] }: SealedRecord): number {
+  return contents.reduce((sum, { sealed }) => sum + sealed.length, payload.length);
+}
+
+function noContentKeys(): never {
+  throw new Error('the policy vaults contents, and the writer was given no content keys');
 }
 
 /**

@@ -3,12 +3,13 @@ import type { StoppedChain } from './chain/seal.ts';
 import type { Clock } from './clock.ts';
 import { isSpanledgerError } from './errors.ts';
 import type { Journal, Shipped, Transaction } from './journal/journal.ts';
-import { type ChainOptions, OwnChain } from './own-chain.ts';
+import { type ChainOptions, type Declared, OwnChain } from './own-chain.ts';
 import type { Policy } from './policy/policy.ts';
 import { control } from './record/control.ts';
 import type { Facts } from './record/facts.ts';
 import { ancestorMemory, type Lineage, spanMemory } from './record/lineage.ts';
 import { isSpanKey, keys, type Memory, type SpanMemory } from './record/memory.ts';
+import { isSame } from './record/older-keys.ts';
 import { addReceipt, countRecord, emptyReceipt, type Receipt } from './record/receipt.ts';
 import type { AuditRecord, RecordDraft } from './record/record.ts';
 import { settle } from './record/settle.ts';
@@ -142,11 +143,12 @@ export class Writer {
   /**
    * Records what no span told: what the ledger knows of itself. Committed when it returns.
    *
+   * @returns the record's id
    * @throws SpanledgerError `journal_full`, `journal_broken`
    */
-  tell(draft: RecordDraft): void {
+  tell(draft: RecordDraft): string {
     const now = this.#options.clock();
-    this.journal.transact((transaction) => void this.#chain.append(transaction, draft, now));
+    return this.journal.transact((transaction) => this.#chain.append(transaction, draft, now));
   }
 
   /**
@@ -216,11 +218,23 @@ export class Writer {
    * Goes on under another policy: ends the chain, whose successor tells of the change. What was understood under
    * the one before must be appended already, to its last part: intake's gate sees to it. Committed when it returns.
    *
+   * @param declared who changed it, and why, where somebody says.
    * @throws SpanledgerError `journal_broken`: the policy is the one before.
    */
-  turn(policy: Policy): void {
+  turn(policy: Policy, declared?: Declared): void {
     this.end();
-    this.#chain.turn(policy);
+    this.#chain.turn(policy, declared);
+  }
+
+  /**
+   * Opens this writer's chain without a record of anything else, so that what it tells of its policy and keys is
+   * recorded. Committed when it returns.
+   *
+   * @throws SpanledgerError `journal_full`, `journal_broken`
+   */
+  open(): void {
+    const now = this.#options.clock();
+    this.journal.transact((transaction) => this.#chain.open(transaction, now));
   }
 
   /** What is being appended is committed to its last part, or refused: whoever gave it hears of that. */
@@ -267,6 +281,8 @@ export class Writer {
             recorded_before_at: recorded_at,
           };
           this.#chain.append(transaction, { ...draft, details }, now);
+          // Sealed already: its refs stand in the payload, and mean the same bytes in any chain of this ledger.
+          if (record.contents !== undefined) transaction.records.at(-1)!.contents = record.contents;
         }
         end = unshipped.end;
         moved += 1;
@@ -301,20 +317,25 @@ export class Writer {
     const known = transaction.get(key) as SpanMemory | undefined;
     const deduplicate = !isZero(trace_id) && !isZero(span_id);
     const taken = deduplicate ? known?.[facts.phase] : undefined;
-    if (taken?.digests.includes(facts.digest))
+    const same = taken?.digests.map((each) => isSame(facts.digest, each, facts.older)) ?? [];
+    if (same.includes(true)) {
+      // Under the newest key it is known also when the one it came under goes.
+      if (!taken!.digests.includes(facts.digest))
+        transaction.set(key, spanMemory(known, facts, taken!.record));
       return { duplicate: true, conflict: false, unattributed: 0, records: [] };
+    }
 
     const memory: Memory = {
       get: (each) => transaction.get(each) ?? (isSpanKey(each) ? lineage.get(each) : undefined),
       set: (each, value) => transaction.set(each, value),
     };
-    const { records, unattributed } = settle(facts, memory, now, this.#chain.policy.registry);
+    const { records, contents, unattributed } = settle(facts, memory, now, this.#chain.policy.registry);
     let first = taken?.record;
-    // Content may come in several requests; a span comes in one.
-    const conflict = taken !== undefined && facts.phase !== 'content';
+    // Content may come in several requests; a span comes in one. What nobody can compare any more contradicts nothing.
+    const conflict = same.includes(false) && facts.phase !== 'content';
     for (const draft of records) {
       if (conflict) draft.details = { ...draft.details, conflicts_with: taken!.record ?? `span ${span_id}` };
-      const id = this.#chain.append(transaction, draft, now);
+      const id = this.#chain.append(transaction, draft, now, contents.get(draft));
       first ??= id;
     }
     if (deduplicate) transaction.set(key, spanMemory(known, facts, first));
@@ -331,9 +352,9 @@ export class Writer {
   }
 
   #quarantine(found: Quarantined, transaction: Transaction, receipt: Receipt, now: number): void {
-    const { reason, detail, digest, size, span } = found;
+    const { reason, detail, digest, size, span, older = [] } = found;
     const key = keys.quarantined(digest);
-    if (transaction.get(key) !== undefined) {
+    if ([digest, ...older].some((each) => transaction.get(keys.quarantined(each)) !== undefined)) {
       receipt.duplicates += 1;
       return;
     }

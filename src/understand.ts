@@ -28,6 +28,8 @@ export interface Quarantined {
   /** Of the bytes it came in; 0 where they are not known any more. */
   size: number;
   span: unknown;
+  /** Its digest under older live keys, where there are any. */
+  older?: readonly string[];
 }
 
 /** What a span that leaves no record still tells its descendants. */
@@ -76,25 +78,38 @@ export function understandLogs(logs: readonly LogRecord[], policy: Policy, sende
 /** What cannot be understood is kept, redacted, and counted. Never throws, whatever the span is. */
 export function quarantine({ reason, detail, raw, partial }: UnreadableSpan, policy: Policy): Quarantined {
   const span = preview(partial, policy);
+  // What stands for a span without its bytes holds digests itself.
+  const digestUnder = (one: Policy, bytes: () => unknown) =>
+    one.keyring.digest(DEFAULT_TENANT, 'quarantine', raw.length > 0 ? raw : JSON.stringify(bytes()));
+  const older = policy.older.map((one) => digestUnder(one, () => preview(partial, one)));
   return {
     what: 'quarantine',
     reason,
     detail: detailOf(detail, policy),
-    digest: policy.keyring.digest(DEFAULT_TENANT, 'quarantine', raw.length > 0 ? raw : JSON.stringify(span)),
+    digest: digestUnder(policy, () => span),
     size: raw.length,
     span,
+    ...(older.length === 0 ? {} : { older }),
   };
 }
 
 /** What quarantine keeps of facts that became no record. */
 export function refused(
-  { digest, trace }: Facts,
+  { digest, trace, older }: Facts,
   reason: string,
   error: unknown,
   policy: Policy,
 ): Quarantined {
   const detail = detailOf(textOf(error), policy);
-  return { what: 'quarantine', reason, detail, digest, size: 0, span: trace };
+  return {
+    what: 'quarantine',
+    reason,
+    detail,
+    digest,
+    size: 0,
+    span: trace,
+    ...(older?.[digest] === undefined ? {} : { older: older[digest] }),
+  };
 }
 
 const MAX_DETAIL = 500;

@@ -3,6 +3,7 @@ import { expiresAt } from '../policy/retention.ts';
 import { canonicalJson, NotCanonical } from '../record/canonical.ts';
 import type { AuditRecord, RecordDraft } from '../record/record.ts';
 import { fromMicroseconds } from '../record/time.ts';
+import type { SealedContent } from '../vault/sealed.ts';
 import { payloadDigest, recordHash, ZERO_HASH } from './entry.ts';
 
 /** A record with its place: what the journal keeps and the store receives. */
@@ -16,6 +17,8 @@ export interface SealedRecord {
   recordHash: string;
   /** Canonical JSON. */
   payload: string;
+  /** What its refs refer to, where any of it is vaulted. */
+  contents?: readonly SealedContent[];
 }
 
 /** Where a chain stands: its next seq, its last hash, and the last `recorded_at` in microseconds. */

@@ -47,6 +47,7 @@ export async function ingest(files: readonly string[], options: IngestOptions, o
   try {
     const journal = ledger.takeJournal('cli', out);
     try {
+      ledger.requireKeys();
       const writer = ledger.writer(journal, 'cli');
       const { stopped } = await ledger.ship(writer, out);
       const summary: Summary = {

@@ -1,18 +1,21 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createDeployment } from '../config/deployment.ts';
-import { createOnce } from '../config/durable.ts';
+import { createOnce, replaceFile } from '../config/durable.ts';
 import { packaged } from '../config/package.ts';
 import { settingsOf } from '../config/settings.ts';
 import { directoryOf, type LedgerOptions } from './ledger.ts';
 import { inked, type Output } from './output.ts';
 
-/** Makes a ledger's directory with its id, its key and commented settings. What is there already stays as it is. */
+/**
+ * Makes a ledger's directory with its id, its key and commented settings. What is there already stays as it is, but for
+ * the schema that editors read: that is this version's, and nobody's to change.
+ */
 export async function initCommand(options: LedgerOptions, out: Output): Promise<number> {
   const layout = directoryOf(options);
   const files = [layout.ledgerFile, layout.masterKeyFile, layout.settingsFile];
   const before = files.filter((file) => existsSync(file));
   const { ledgerId } = createDeployment(layout.dir, process.env);
-  createOnce(layout.settingsSchemaFile, packaged('deploy/spanledger.schema.json'));
+  updateSchema(layout.settingsSchemaFile);
   createOnce(layout.settingsFile, packaged('deploy/spanledger.yaml'));
   settingsOf(layout, {});
   const made = files.filter((file) => existsSync(file) && !before.includes(file));
@@ -23,4 +26,9 @@ export async function initCommand(options: LedgerOptions, out: Output): Promise<
     'Next: read spanledger.yaml, back up keys/master where nobody else can read it, then spanledger serve',
   );
   return 0;
+}
+
+function updateSchema(file: string): void {
+  const schema = packaged('deploy/spanledger.schema.json');
+  if (!existsSync(file) || readFileSync(file, 'utf8') !== schema) replaceFile(file, schema);
 }

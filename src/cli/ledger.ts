@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
+import { contentKeysOf, createContentKeys } from '../config/content-keys.ts';
 import { createDeployment, type Deployment, openDeployment } from '../config/deployment.ts';
 import { DEFAULT_DIR, type Layout, layoutOf } from '../config/layout.ts';
 import { VERSION } from '../config/package.ts';
@@ -12,12 +13,14 @@ import { FileLock } from '../journal/lock.ts';
 import { Writer } from '../pipeline.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
+import { vaults } from '../policy/vaulting.ts';
 import { type Shipment, ship } from '../ship.ts';
 import { Store } from '../store/client.ts';
 import { askHost, type Host } from '../store/guest.ts';
 import { migrate } from '../store/migrate.ts';
 import { StoreTarget } from '../store/target.ts';
 import type { Target } from '../target/target.ts';
+import type { ContentKeys } from '../vault/content-keys.ts';
 import { type Output, output } from './output.ts';
 import { Progress } from './progress.ts';
 
@@ -38,6 +41,7 @@ export class Ledger {
   readonly target: Target;
   #settings: Settings | undefined;
   #policy: Policy | undefined;
+  #contentKeys: ContentKeys | undefined;
   readonly #config: string | undefined;
   /** The store was found not to hold what it had confirmed. */
   #isAmiss = false;
@@ -71,6 +75,30 @@ export class Ledger {
   get policy(): Policy {
     this.#policy ??= compilePolicy(this.deployment.master, policyOf(this.settings.policy));
     return this.#policy;
+  }
+
+  /** Of whoever seals contents: read at first use, and made where the directory is to hold it and has none. */
+  get contentKeys(): ContentKeys {
+    this.#contentKeys ??= createContentKeys(this.deployment.layout, this.#keySource);
+    return this.#contentKeys;
+  }
+
+  /**
+   * Of whoever reads contents.
+   *
+   * @throws SpanledgerError `content_refused` where there is none.
+   */
+  get givenContentKeys(): ContentKeys {
+    return contentKeysOf(this.deployment.layout, this.#keySource);
+  }
+
+  /** For whoever records spans: better to hear of a missing key now than at the first content. */
+  requireKeys(): void {
+    if (vaults(this.policy.document)) void this.contentKeys;
+  }
+
+  get #keySource() {
+    return { env: process.env, command: this.settings.vault.key_command };
   }
 
   /**
@@ -130,6 +158,7 @@ export class Ledger {
       clock: systemClock,
       writer: name,
       version: VERSION,
+      contentKeys: () => this.contentKeys,
     });
   }
 
@@ -291,9 +320,12 @@ export function directoryOf({ dir }: LedgerOptions): Layout {
 }
 
 /** The directory's engine: in this process, or in the `serve` that has it open. */
-export async function embeddedIn(layout: Layout, mode: Mode): Promise<{ store: Store; host?: Host }> {
+export async function embeddedIn(
+  layout: Layout,
+  mode: Mode | 'look',
+): Promise<{ store: Store; host?: Host }> {
   try {
-    return { store: await Store.embedded(layout) };
+    return { store: await Store.embedded(layout, mode === 'look' ? 'to-look' : 'to-work') };
   } catch (error) {
     const host = mode !== 'serve' && isSpanledgerError(error, 'directory_busy') ? hostIn(layout) : undefined;
     // Of a process that is gone: whoever has its port now would be believed.
@@ -325,7 +357,7 @@ function deploymentIn(dir: string): Deployment {
   }
 }
 
-function databaseGone(path: string): SpanledgerError {
+export function databaseGone(path: string): SpanledgerError {
   return new SpanledgerError('store_schema', `the database that was in ${path} is gone`, {
     hint: 'restore it from a backup; or make it anew by `spanledger migrate`: what the journals still hold is sent again, and the ledger says what is lost',
   });

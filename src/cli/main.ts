@@ -15,11 +15,11 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     .helpCommand(false)
     .addHelpText(
       'after',
-      '\nExamples:\n  spanledger demo\n  spanledger ingest traces.json && spanledger verify\n\nExit codes: 0 ok; 1 tampered, or the store has lost what it had confirmed; 2 usage or configuration; 3 store busy or unreachable; 5 nothing proven',
+      '\nExamples:\n  spanledger demo\n  spanledger ingest traces.json && spanledger verify\n\nExit codes: 0 ok; 1 tampered, the store has lost what it had confirmed, or a check of doctor fails; 2 usage or configuration; 3 store busy or unreachable; 4 refused by policy; 5 nothing proven',
     );
 
-  const command = (name: string, description: string, example: string) =>
-    cli
+  const command = (name: string, description: string, example: string, parent = cli) =>
+    parent
       .command(name)
       .description(description)
       .option('--dir <dir>', 'directory of the ledger (default: SPANLEDGER_DIR, else ./.spanledger)')
@@ -46,6 +46,14 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     'make a directory with its ledger id, its key, and commented settings',
     'spanledger init --dir ./.spanledger',
   ).action((options) => act(options, async (out) => (await import('./init.ts')).initCommand(options, out)));
+
+  command(
+    'doctor',
+    'look at keys, permissions, clock, disk, store, grants and tools of a deployment, and say what to do',
+    'spanledger doctor --dir ./.spanledger --json',
+  ).action((options) =>
+    act(options, async (out) => (await import('./doctor.ts')).doctorCommand(options, out)),
+  );
 
   command(
     'serve',
@@ -106,6 +114,19 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     );
 
   command(
+    'content',
+    'what was said, of a record whose contents are vaulted; who reads it and why is recorded first',
+    'spanledger content 5f0c3b1e9a7d4c2f8e6b0a1d2c3f4e5a:3 --reason "complaint 4711"',
+  )
+    .argument('<record>', 'the id of a record, CHAIN:SEQ')
+    .requiredOption('--reason <text>', 'why it is read')
+    .option('--actor <name>', 'who reads it (default: the user of this system)')
+    .option('--field <name>', 'prompt, answer, arguments or result; else all there is')
+    .action((id, options) =>
+      act(options, async (out) => (await import('./content.ts')).contentCommand(id, options, out)),
+    );
+
+  command(
     'policy',
     'explain TOOL [ARGS.json]: what would be recorded of a call, and why',
     'spanledger policy explain issue_refund arguments.json',
@@ -116,8 +137,46 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       '[arguments]',
       'a JSON file with its arguments, or with arguments and result; - for standard input',
     )
+    .option('--purpose <purpose>', 'also with this purpose of use: whether the call may run')
     .action((_what, tool, args, options) =>
       act(options, async (out) => (await import('./policy.ts')).explainCommand(tool, args, options, out)),
+    );
+
+  const pseudonym = cli
+    .command('pseudonym')
+    .description('the keyed pseudonyms that stand for people: resolve, rotate')
+    .addHelpText('after', '\nExample:\n  spanledger pseudonym resolve --help')
+    .helpCommand(false);
+  command(
+    'resolve',
+    'under which pseudonyms a value stands in the ledger, or which of some candidates a pseudonym is',
+    "spanledger pseudonym resolve - --kind subject --reason 'access request 17' < ids.txt",
+    pseudonym,
+  )
+    .argument(
+      '<value...>',
+      'values or pseudonyms; - for one a line on standard input: what is on the command line, `ps` shows to everybody',
+    )
+    .requiredOption('--reason <text>', 'why; it is recorded, with the pseudonyms and without the values')
+    .option('--actor <name>', "who asks (default: the operating system's user)")
+    .option('--kind <kind>', 'pseudonyms of this kind only, such as subject, ssn or patient_name')
+    .option('--tenant <name>', 'whose records (default: default)')
+    .option('--among <file>', 'candidates, one a line, or - for standard input: which of them a pseudonym is')
+    .action((values, options) =>
+      act(options, async (out) => (await import('./resolve.ts')).resolveCommand(values, options, out)),
+    );
+  command(
+    'rotate',
+    'write pseudonyms under a new key from now on; the keys before it still recognise',
+    'spanledger pseudonym rotate --reason yearly',
+    pseudonym,
+  )
+    .option('--id <id>', 'what the new key is called (default: k2 after k1, and so on)')
+    .option('--retire <id>', 'make none, and take this old key out: nobody is recognised under it afterwards')
+    .option('--reason <text>', 'why; it is recorded. --retire needs it')
+    .option('--actor <name>', "who does it (default: the operating system's user)")
+    .action((options) =>
+      act(options, async (out) => (await import('./rotate.ts')).rotateCommand(options, out)),
     );
 
   command(
@@ -173,7 +232,8 @@ async function main(): Promise<void> {
   };
   const cli = program(run);
   cli.exitOverride();
-  for (const each of cli.commands) each.exitOverride().showHelpAfterError('(see --help for an example)');
+  for (const each of cli.commands.flatMap((one) => [one, ...one.commands]))
+    each.exitOverride().showHelpAfterError('(see --help for an example)');
   try {
     await cli.parseAsync();
   } catch (error) {

@@ -1,6 +1,6 @@
 import { openDeployment } from '../config/deployment.ts';
 import { Store } from '../store/client.ts';
-import { migrate, migrations } from '../store/migrate.ts';
+import { created, migrate, migrations, presentIn } from '../store/migrate.ts';
 import { directoryOf, embeddedIn, type LedgerOptions } from './ledger.ts';
 import type { Output } from './output.ts';
 
@@ -27,20 +27,14 @@ function openEmbedded(options: LedgerOptions) {
   return embeddedIn(openDeployment(directoryOf(options).dir, process.env).layout, 'write');
 }
 
-const CREATES = /^(?:--.*\n)*CREATE (?:TABLE|VIEW) IF NOT EXISTS (spanledger\.\w+)/;
-
 /** Tables and views that migrations made once and that are gone, in the order in which they were made. */
 async function remakeDropped(store: Store): Promise<string[]> {
-  const rows = await store.query<{ name: string }>(
-    `SELECT concat('spanledger.', name) AS name FROM system.tables WHERE database = 'spanledger'`,
-  );
-  const there = new Set(rows.map(({ name }) => name));
+  const there = await presentIn(store);
   const remade: string[] = [];
-  for (const statement of migrations().flatMap(({ statements }) => statements)) {
-    const name = CREATES.exec(statement)?.[1];
-    if (name === undefined || there.has(name)) continue;
+  for (const [name, statement] of created()) {
+    if (there.has(name)) continue;
     await store.command(statement);
-    remade.push(name);
+    remade.push(`spanledger.${name}`);
   }
   return remade;
 }

@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { openDeployment } from '../config/deployment.ts';
 import { settingsOf } from '../config/settings.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';
-import type { MasterKey } from '../policy/keyring.ts';
+import { type Admission, admission } from '../policy/admission.ts';
+import type { MasterKeys } from '../policy/keyring.ts';
 import { compilePolicy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
 import { Cleaner } from '../record/cleaner.ts';
@@ -12,7 +13,7 @@ import { directoryOf, type LedgerOptions } from './ledger.ts';
 import { indented, ink, inked, type Output, table } from './output.ts';
 
 /** Pseudonyms of it mean nothing: without a directory there is no key. */
-const NO_KEY: MasterKey = { id: 'example', secret: new Uint8Array(32) };
+const NO_KEY: MasterKeys = [{ id: 'example', secret: new Uint8Array(32) }];
 
 /**
  * What would be recorded of a call, and why: which rules match, what each asks, and what comes of them together.
@@ -22,7 +23,7 @@ const NO_KEY: MasterKey = { id: 'example', secret: new Uint8Array(32) };
 export async function explainCommand(
   tool: string,
   args: string | undefined,
-  options: LedgerOptions,
+  options: LedgerOptions & { purpose?: string },
   out: Output,
 ): Promise<number> {
   const layout = directoryOf(options);
@@ -47,8 +48,18 @@ export async function explainCommand(
     { status: 'success' },
     clean,
   );
+  const { content } = policy.registry.tool(tool, call);
   const { recorded, resource, classification, domains, retentionClass, unclassified, purposeRequired, tags } =
     facts;
+  const { archive, erasure, fail, retention } = policy.registry.tool(tool, call);
+  const demands = { classification, domains, tags, retention, archive, erasure, fail, purposeRequired };
+  // Before it runs, nobody knows its result.
+  const may = (purpose?: string) =>
+    admission({ tool, arguments: call.arguments, result: undefined, purpose }, policy);
+  const admissions = {
+    without_purpose: may(),
+    ...(options.purpose === undefined ? {} : { with_purpose: may(options.purpose) }),
+  };
   const record = {
     tool: recorded,
     ...(resource === undefined ? {} : { resource }),
@@ -58,8 +69,11 @@ export async function explainCommand(
     purpose_required: purposeRequired,
     tags,
     unclassified,
+    ...(facts.detected?.phi ? { contains_phi: true } : {}),
+    ...(facts.detected === undefined ? {} : { detected: facts.detected.kinds }),
+    content,
   };
-  out.document({ tool, rules, record });
+  out.document({ tool, rules, demands, admission: admissions, record });
 
   out.line(ink.bold(`${tool}${unclassified ? ': no rule knows it' : ''}`));
   const rows = rules.map((rule) => [
@@ -68,16 +82,32 @@ export async function explainCommand(
     rule.domains.join(', ') || '-',
     rule.retention === undefined ? '-' : `${rule.retention.class}, ${rule.retention.days} d`,
     rule.purposeRequired ? 'required' : '-',
+    rule.content ?? '-',
     rule.resource ?? '-',
   ]);
   if (rows.length > 0)
-    for (const line of table(['rule', 'classification', 'domains', 'retention', 'purpose', 'resource'], rows))
+    for (const line of table(
+      ['rule', 'classification', 'domains', 'retention', 'purpose', 'content', 'resource'],
+      rows,
+    ))
       out.line(indented(line));
+  out.line(`Without a purpose of use the call is ${ruled(admissions.without_purpose)}`);
+  if (admissions.with_purpose !== undefined)
+    out.line(inked`With the purpose ${options.purpose ?? ''} it is ${ruled(admissions.with_purpose)}`);
+  out.line(
+    `Its records are kept ${retention.days} days (${retention.class}), ${archive === 'required' ? 'archived before they go' : 'and need no archive'}; ` +
+      `erasure ${erasure}; what cannot be recorded fails ${fail}`,
+  );
   out.line('Together, the strictest of each, and what would stand in the record:');
   for (const line of JSON.stringify(record, null, 2).split('\n')) out.line(indented(line));
-  if (!hasKey && JSON.stringify(record).includes(`hmac:${NO_KEY.id}:`))
+  if (!hasKey && JSON.stringify(record).includes(`hmac:${NO_KEY[0]!.id}:`))
     out.log(inked`There is no key in ${layout.dir} yet: its pseudonyms will be others`);
   return 0;
+}
+
+function ruled(said: Admission): string {
+  if (!said.allowed) return `refused (${said.code}): ${said.hint}`;
+  return said.findings.length > 0 ? `allowed, and recorded as ${said.findings.join(', ')}` : 'allowed';
 }
 
 function callIn(file: string | undefined): { arguments: unknown; result: unknown } {

@@ -1,9 +1,11 @@
 import { type StatsListener, unwatchFile, watchFile } from 'node:fs';
 import { constants } from 'node:os';
+import { masterKeysOf } from '../config/deployment.ts';
+import type { Layout } from '../config/layout.ts';
 import { readSettings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
-import { addressOf, certificatesOf, refuseOpen } from '../server/listen.ts';
+import { certificatesOf, listensAt, refuseOpen } from '../server/listen.ts';
 import { errorFields, type Logger, newLog } from '../server/log.ts';
 import { Sidecar } from '../server/sidecar.ts';
 import { directoryOf, Ledger, type LedgerOptions } from './ledger.ts';
@@ -29,9 +31,9 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
   const settings = settingsOf(directoryOf(options), process.env, options.config);
   const { serve } = settings;
   const log = newLog(process.env.SPANLEDGER_LOG_LEVEL ?? 'info');
-  const otlp = address('otlp-listen', options.otlpListen, serve.otlp_listen, '127.0.0.1:4318');
-  const grpc = address('otlp-grpc-listen', options.otlpGrpcListen, serve.otlp_grpc_listen, '127.0.0.1:4317');
-  const admin = address('admin-listen', options.adminListen, serve.admin_listen, '127.0.0.1:4319');
+  const otlp = listensAt('otlp-listen', process.env, serve, options.otlpListen);
+  const grpc = listensAt('otlp-grpc-listen', process.env, serve, options.otlpGrpcListen);
+  const admin = listensAt('admin-listen', process.env, serve, options.adminListen);
   for (const [name, each] of Object.entries({ otlp, 'otlp-grpc': grpc, admin }))
     refuseOpen(each, `--${name}-listen`, serve, settings.tokens.length > 0);
   certificatesOf(serve.tls);
@@ -39,6 +41,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
   try {
     const journal = ledger.takeJournal('serve', out, serve.max_journal_bytes);
     try {
+      ledger.requireKeys();
       const writer = ledger.writer(journal, 'serve');
       const { deployment, policy, store, target } = ledger;
       const { layout, ledgerId, master } = deployment;
@@ -51,6 +54,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
         target,
         writer,
         settings,
+        contentKeys: () => ledger.contentKeys,
         otlp,
         grpc,
         admin,
@@ -58,7 +62,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
       });
       const stopping = signalled();
       const listening = await sidecar.start();
-      const unfollow = followSettings(options, sidecar, log);
+      const unfollow = followFiles(options, layout, sidecar, log);
       out.document({ ready: true, ...listening });
       out.line(
         inked`Taking OTLP at ${listening.otlp}/v1/traces and /v1/logs, and by gRPC at ${listening.grpc}`,
@@ -87,22 +91,40 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
   }
 }
 
-/** How often it is looked whether the settings file is another, in milliseconds. */
+/** How often it is looked whether a file is another, in milliseconds. */
 const WATCH_MS = 2_000;
 
 /**
- * On SIGHUP, and where the settings file is another, tokens and policy are taken over. Settings with a mistake are
- * told, and change nothing.
+ * On SIGHUP, and where the file is another, tokens and policy are taken over from the settings, and the master keys.
+ * A file with a mistake is told of, and changes nothing.
  */
-function followSettings(options: ServeOptions, sidecar: Sidecar, log: Logger): () => void {
-  const path = options.config ?? process.env.SPANLEDGER_CONFIG ?? directoryOf(options).settingsFile;
+function followFiles(options: ServeOptions, layout: Layout, sidecar: Sidecar, log: Logger): () => void {
+  const settings = options.config ?? process.env.SPANLEDGER_CONFIG ?? layout.settingsFile;
   let last = Promise.resolve();
-  const reload = () => {
-    // A file that has gone is a mistake, not the defaults: they know neither its tokens nor what it redacts.
-    last = last
-      .then(() => sidecar.reload(readSettings(path)))
-      .catch((error: unknown) => log.error(errorFields(error), 'the settings are not taken over'));
+  const afterwards = (work: () => Promise<void>, failed: string) => {
+    last = last.then(work).catch((error: unknown) => log.error(errorFields(error), failed));
   };
+  const rekey = () =>
+    afterwards(() => sidecar.rekey(masterKeysOf(layout, process.env)), 'the keys are not taken over');
+  // A file that has gone is a mistake, not the defaults: they know neither its tokens nor what it redacts.
+  const reload = () =>
+    afterwards(() => sidecar.reload(readSettings(settings)), 'the settings are not taken over');
+  let isFollowed = true;
+  // It stays: without a listener the signal would end a process that drains.
+  process.on('SIGHUP', () => {
+    if (!isFollowed) return;
+    rekey();
+    reload();
+  });
+  const unfollow = [followFile(settings, reload), followFile(layout.masterKeyFile, rekey)];
+  return () => {
+    isFollowed = false;
+    for (const each of unfollow) each();
+  };
+}
+
+/** Calls back where the file is another, until what it answers is called. */
+function followFile(path: string, reload: () => void): () => void {
   // Once nobody writes to it any more: the first half of a file may be whole YAML, with half the rules.
   let settling: NodeJS.Timeout | undefined;
   const changed: StatsListener = (now, before) => {
@@ -111,21 +133,11 @@ function followSettings(options: ServeOptions, sidecar: Sidecar, log: Logger): (
     clearTimeout(settling);
     settling = setTimeout(reload, WATCH_MS).unref();
   };
-  let isFollowed = true;
-  // It stays: without a listener the signal would end a process that drains.
-  process.on('SIGHUP', () => isFollowed && reload());
   watchFile(path, { interval: WATCH_MS }, changed);
   return () => {
-    isFollowed = false;
     clearTimeout(settling);
     unwatchFile(path, changed);
   };
-}
-
-/** Flags over variables over the file over defaults. */
-function address(name: string, flag: string | undefined, inFile: string | undefined, otherwise: string) {
-  const variable = `SPANLEDGER_${name.toUpperCase().replaceAll('-', '_')}`;
-  return addressOf(flag ?? process.env[variable] ?? inFile ?? otherwise, `--${name}`);
 }
 
 /** The first signal drains, another ends at once: what was acknowledged is in the journal. */

@@ -1,9 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf, SpanledgerError } from '../errors.ts';
+import type { MasterKeys } from '../policy/keyring.ts';
 import { createOnce, makeDirectory } from './durable.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { parseMasterKeys, readMasterKeys } from './master-keys.ts';
 
 /** Which ledger a directory belongs to, and the secret its pseudonyms come from. */
 export interface Deployment {
@@ -11,17 +13,16 @@ export interface Deployment {
   /** Lower-case UUID, in every entry: no record can be replayed into another deployment. */
   ledgerId: string;
   /**
-   * Read at first use: who only verifies needs no secret.
+   * All live keys, oldest first: the last one writes. Read at first use: who only verifies needs no secret.
    *
    * @throws SpanledgerError `config_invalid`
    */
-  readonly master: { id: string; secret: Uint8Array };
+  readonly master: MasterKeys;
 }
 
 export type Environment = { readonly [name: string]: string | undefined };
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const KEY_LINE = /^([A-Za-z0-9_-]{1,32}) ([A-Za-z0-9_-]{43})$/;
 
 /**
  * Opens the directory of a deployment.
@@ -40,7 +41,7 @@ export function openDeployment(dir: string, env: Environment): Deployment {
     layout,
     ledgerId: readLedgerId(layout, env),
     get master() {
-      master ??= readMasterKey(layout, env);
+      master ??= masterKeysOf(layout, env);
       return master;
     },
   };
@@ -104,36 +105,14 @@ function readLedgerId(layout: Layout, env: Environment): string {
   throw new SpanledgerError('config_invalid', `${source}: ledger_id is no lower-case UUID`);
 }
 
-function readMasterKey(layout: Layout, env: Environment): Deployment['master'] {
+/**
+ * The keys as they are now, from the environment if it gives them.
+ *
+ * @throws SpanledgerError `config_invalid`
+ */
+export function masterKeysOf(layout: Layout, env: Environment): MasterKeys {
   const given = env.SPANLEDGER_MASTER_KEY;
-  const source = given === undefined ? layout.masterKeyFile : 'SPANLEDGER_MASTER_KEY';
-  const text = given ?? readSecret(layout.masterKeyFile);
-  const match = KEY_LINE.exec(text.trim().split('\n').at(-1)!.trim());
-  if (match === null) {
-    throw new SpanledgerError('config_invalid', `${source}: not a key`, {
-      hint: 'it is one line: a key id, a space, 32 bytes in base64url',
-    });
-  }
-  return { id: match[1]!, secret: Buffer.from(match[2]!, 'base64url') };
-}
-
-/** A secret that others may read is no secret. */
-function readSecret(path: string): string {
-  let mode: number;
-  let text: string;
-  try {
-    mode = statSync(path).mode;
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new SpanledgerError('config_invalid', `${path}: ${messageOf(cause)}`, {
-      cause,
-      hint: 'restore the key: without it no person can be recognised again',
-    });
-  }
-  if ((mode & 0o077) !== 0 && process.platform !== 'win32') {
-    throw new SpanledgerError('config_invalid', `${path} can be read by others`, {
-      hint: `chmod 600 ${path}`,
-    });
-  }
-  return text;
+  return given === undefined
+    ? readMasterKeys(layout.masterKeyFile)
+    : parseMasterKeys(given, 'SPANLEDGER_MASTER_KEY');
 }

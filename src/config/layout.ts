@@ -5,6 +5,10 @@ export interface Layout {
   dir: string;
   ledgerFile: string;
   masterKeyFile: string;
+  /** Held by whoever changes the keys. */
+  keysLock: string;
+  /** The master keys of the content vault. */
+  contentKeyFile: string;
   journals: string;
   clickhouse: string;
   storeLock: string;
@@ -24,6 +28,8 @@ export function layoutOf(dir: string): Layout {
     dir,
     ledgerFile: join(dir, 'ledger.json'),
     masterKeyFile: join(dir, 'keys', 'master'),
+    keysLock: join(dir, 'keys', 'lock'),
+    contentKeyFile: join(dir, 'keys', 'content'),
     journals: join(dir, 'journal'),
     clickhouse: join(dir, 'clickhouse'),
     storeLock: join(dir, 'store.lock'),

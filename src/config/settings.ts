@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
-import { policySchema, unknownIn } from '../policy/schema.ts';
+import { mistakesIn, policySchema } from '../policy/schema.ts';
 import type { Environment } from './deployment.ts';
 import type { Layout } from './layout.ts';
 
@@ -79,6 +79,11 @@ const serve = z.strictObject({
     .optional(),
 });
 
+const vault = z.strictObject({
+  /** Prints the content key's lines: of a KMS. Program and arguments, without a shell. */
+  key_command: z.array(z.string().min(1)).min(1).optional(),
+});
+
 const settings = z.strictObject({
   version: z.literal(1),
   serve: serve.prefault({}),
@@ -90,6 +95,7 @@ const settings = z.strictObject({
     )
     .default([]),
   policy: policySchema.prefault({}),
+  vault: vault.prefault({}),
 });
 
 /** `fetch` refuses any other, each time anew. */
@@ -159,7 +165,7 @@ export function parseSettings(text: string, path: string): Settings {
   const { document, value } = read(text, path, lines);
   const parsed = settings.safeParse(value ?? {});
   const issues = parsed.success
-    ? unknownIn(parsed.data.policy).map((each) => ({ ...each, path: ['policy', ...each.path] }))
+    ? mistakesIn(parsed.data.policy).map((each) => ({ ...each, path: ['policy', ...each.path] }))
     : parsed.error.issues;
   if (!parsed.success || issues.length > 0)
     throw mistakes(

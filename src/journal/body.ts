@@ -1,4 +1,5 @@
 import type { SealedRecord } from '../chain/seal.ts';
+import { type ContentsHead, contentsOf, giveContents } from './body-contents.ts';
 
 /** What one transaction changed: records added to a chain, and memory set. */
 export interface Change {
@@ -10,9 +11,10 @@ type RecordLine = [seq: number, expiresAt: number, retentionClass: string, recor
 
 /**
  * The body of a frame: one line of JSON, `{c, p, r, w}` (chain, previous hash, records, writes), then the
- * payloads' bytes one after another.
+ * payloads' bytes one after another; with sealed contents, `{k, x}` before `w`, and their bytes behind the payloads.
  */
 export function encodeBody({ records, writes }: Change): Buffer {
+  const contents = contentsOf(records);
   const sizes = records.map((record) => Buffer.byteLength(record.payload));
   const head = `${JSON.stringify({
     c: records[0]?.chainId,
@@ -26,15 +28,21 @@ export function encodeBody({ records, writes }: Change): Buffer {
         sizes[i]!,
       ],
     ),
+    ...contents.head,
     w: writes,
   })}\n`;
   const headBytes = Buffer.byteLength(head);
-  const body = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + size, headBytes));
+  const blobBytes = contents.blobs.reduce((sum, blob) => sum + blob.length, 0);
+  const body = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + size, headBytes + blobBytes));
   body.write(head);
   let offset = headBytes;
   for (const [i, { payload }] of records.entries()) {
     body.write(payload, offset);
     offset += sizes[i]!;
+  }
+  for (const blob of contents.blobs) {
+    body.set(blob, offset);
+    offset += blob.length;
   }
   return body;
 }
@@ -57,20 +65,23 @@ export function decodeRecords(body: Buffer): SealedRecord[] {
 
 const LINE_FEED = 0x0a;
 
-interface Head {
+interface Head extends ContentsHead {
   c?: string;
   p?: string;
   r: RecordLine[];
 }
 
-function recordsIn(body: Buffer, { c, p, r }: Head, start: number): SealedRecord[] {
+function recordsIn(body: Buffer, head: Head, start: number): SealedRecord[] {
+  const { c, p, r } = head;
   let offset = start;
   let prevHash = p ?? '';
-  return r.map(([seq, expiresAt, retentionClass, recordHash, bytes]): SealedRecord => {
+  const records = r.map(([seq, expiresAt, retentionClass, recordHash, bytes]): SealedRecord => {
     const payload = body.toString('utf8', offset, offset + bytes);
     const record = { chainId: c!, seq, expiresAt, retentionClass, prevHash, recordHash, payload };
     offset += bytes;
     prevHash = recordHash;
     return record;
   });
+  if (head.x !== undefined) giveContents(records, head, body, offset);
+  return records;
 }

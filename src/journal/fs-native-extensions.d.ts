@@ -1,4 +1,9 @@
 declare module 'fs-native-extensions' {
-  /** Takes an exclusive lock on the whole file, or answers false when somebody has it. */
-  export function tryLock(fd: number): boolean;
+  /** Takes a lock on the file, exclusive unless said otherwise, or answers false when somebody has it. A length of 0 is all of it. */
+  export function tryLock(
+    fd: number,
+    offset?: number,
+    length?: number,
+    options?: { shared?: boolean },
+  ): boolean;
 }

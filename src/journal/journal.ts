@@ -11,7 +11,7 @@ import { Log, SEGMENT_BYTES } from './log.ts';
 import { Remembered } from './remembered.ts';
 
 /** Past this size the journal refuses more: the store has been away for too long. 10 GiB. */
-const DEFAULT_MAX_BYTES = 10 * 1024 ** 3;
+export const DEFAULT_MAX_BYTES = 10 * 1024 ** 3;
 /** What was committed is durable within this time, also if nobody waits for it. In milliseconds. */
 const FLUSH_WITHIN = 1_000;
 /** There was no space: so long until the next try. In milliseconds. */
@@ -36,7 +36,7 @@ export interface Shipped {
 }
 
 const CHAIN = 'state|chain';
-const SHIPPED = 'state|shipped';
+export const SHIPPED = 'state|shipped';
 export const BATCH = 'state|batch';
 
 /** Memory as a transaction finds it: nothing else changes it meanwhile, so that each key is looked up once. */

@@ -20,7 +20,7 @@ import { decodeFrame, encodeFrame, type Frame, HEADER_BYTES } from './frame.ts';
 /** A segment is closed and the next begun once it is larger than this. */
 export const SEGMENT_BYTES = 16 * 1024 * 1024;
 
-interface Segment {
+export interface Segment {
   path: string;
   /** lsn of its first frame. */
   first: number;
@@ -306,7 +306,7 @@ export class Log {
   }
 }
 
-function listSegments(dir: string): Segment[] {
+export function listSegments(dir: string): Segment[] {
   return readdirSync(dir)
     .filter((name) => /^\d{16}\.log$/.test(name))
     .sort()

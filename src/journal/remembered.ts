@@ -33,6 +33,7 @@ const SPACES: { [space: string]: Keep } = {
   conversation: CONVERSATIONS,
   message: CONVERSATIONS,
   agent: { milliseconds: Number.POSITIVE_INFINITY, keys: 200_000, atLeast: DAY },
+  vault: CONVERSATIONS,
   quarantined: QUARANTINE,
   relayed: FOR_EVER,
   state: FOR_EVER,

@@ -1,5 +1,7 @@
 import type { Classification } from './classification.ts';
-import type { Erasure, FailMode } from './demands.ts';
+import type { PatternRule } from './custom.ts';
+import type { Archive, Erasure, FailMode, Keeping } from './demands.ts';
+import type { PromptRule } from './volatile.ts';
 
 /** A policy as it is written down. Its digest stands in `chain_opened`: one chain, one policy. */
 export interface PolicyDocument {
@@ -20,13 +22,29 @@ export interface PolicyDocument {
   about: string[];
   /** Field names, matched alike, whose value becomes a pseudonym of the kind. A name in both is a pseudonym. */
   pseudonyms: { [kind: string]: string[] };
+  /** What is kept of what was said; `metadata` of all of it where absent. */
+  content?: ContentRule;
   /** Nouns for a person: the `name` of what lies in a field called so is a `patient_name`. */
   people: string[];
+  /** What else becomes `***REDACTED***` in every text. */
+  patterns: PatternRule[];
+  /** What of a system prompt is no change of it. */
+  prompt: PromptRule;
+}
+
+/** What is kept of what was said, unless a tool's rule or domain says less or more of its own. */
+export interface ContentRule {
+  prompts: Keeping;
+  answers: Keeping;
+  /** Arguments and results. */
+  tools: Keeping;
+  /** A retention class for what is vaulted: it goes no later than its record. That of the record where absent. */
+  retention?: string;
 }
 
 export interface RetentionClass {
   days: number;
-  archive: 'required' | 'none';
+  archive: Archive;
 }
 
 /** What is known of a tool. All rules that match a call apply together, the strictest of each field. */
@@ -51,6 +69,8 @@ export interface ToolRule {
   /** The call must say why: a record without is tagged `purpose_missing`. */
   purpose?: 'required';
   tags?: string[];
+  /** What is kept of arguments and results. */
+  content?: Keeping;
   /** Further argument names of this tool that are about a person, and the kind of pseudonym they become. */
   pseudonyms?: { [name: string]: string };
 }
@@ -62,4 +82,6 @@ export interface DomainRule {
   retention: string;
   erasure?: Erasure;
   fail?: FailMode;
+  /** What is kept of arguments and results of its tools. */
+  content?: Keeping;
 }

@@ -1,6 +1,7 @@
 import { eachMatch, endOf, type Hit } from './hits.ts';
 import { KEEP, type NameRule, type NameRules } from './names.ts';
-import { elementEnd, multipartEnd, personEnd, valueEnd } from './values.ts';
+import { findInserted } from './sql.ts';
+import { elementEnd, isNoValue, MORE_WORDS, multipartEnd, personEnd, valueEnd } from './values.ts';
 
 /** `:`, `=`, `:=`, `=>`, `===`; behind two digits alone, it is a time. */
 const ASSIGNMENT = /(?<!(?:^|[^\w-]|T)\d\d)[:=]{1,3}>?\s{0,16}\\*/g;
@@ -9,6 +10,8 @@ const AFTER_TYPE = /\s{0,16}=\s{0,16}/y;
 /** Before an assignment: all that is between quotes; else a word, with up to three before it. */
 const QUOTED = /(?<=["']([^"'\\]{1,100})\\*["']\]?\s{0,16})/y;
 const WORDS = /(?<=((?:(?<![\w.-])[A-Za-z]{1,32} ){0,3}[\w.$[\]\u0080-\uffff-]{1,64})["']?\s{0,16})/y;
+/** `passphrase: correct horse` */
+const PHRASE = /(?:phrase|mnemonic)s?["']?\s{0,4}$/i;
 /** Other ways to say it: a name in the first group, and its value behind the match. */
 const PAIRS: readonly { needs: string; expression: RegExp; end?: typeof valueEnd }[] = [
   // --password hunter2
@@ -41,8 +44,15 @@ const PAIRS: readonly { needs: string; expression: RegExp; end?: typeof valueEnd
     end: multipartEnd,
   },
 ];
-/** <password>hunter2</password> */
-const ELEMENT = /<([A-Za-z][\w:.-]{0,63})(?:\s[^<>]{0,300})?(?<!\/)>/g;
+/** <password>hunter2</password> and <property name="password">hunter2</property> */
+const ELEMENT = /<([A-Za-z][\w:.-]{0,63})(\s[^<>]{0,300})?(?<!\/)>/g;
+const NAME_OF_ELEMENT = /\s(?:name|key|id)\s?=\s?["']([\w.-]{1,64})["']/i;
+/** `: {`, behind a name in quotes */
+const MEMBER_OBJECT = /:\s{0,4}\{/g;
+const NAME_OF_PERSON =
+  /["'](?:name|first|last|middle|display_?name|nickname)\\*["']\s{0,4}:\s{0,4}\\*(?=["'])/gi;
+/** Of a person's members, so many signs are looked at. */
+const MAX_PERSON = 400;
 
 /**
  * Values in text, given away by the name before them: `password=…`, `"ssn": "…"`, `Authorization: Bearer …`,
@@ -58,7 +68,8 @@ export class NamedValues {
   find(text: string, hits: Hit[]): void {
     const names = this.#names;
     const hit = (start: number, end: number, found: NameRule) => {
-      if (end > start) hits.push({ start, end, kind: kindOf(found), rule: 'name' });
+      const isHit = end > start && !(found.do === 'redact' && isNoValue(text.slice(start, end)));
+      if (isHit) hits.push({ start, end, kind: kindOf(found), rule: 'name' });
       return end;
     };
     eachMatch(ASSIGNMENT, text, ({ 0: sign, index }) => {
@@ -68,6 +79,8 @@ export class NamedValues {
       const end = valueEnd(text, start);
       const typed = endOf(AFTER_TYPE, text, end);
       if (typed > end) return hit(start, valueEnd(text, typed), rule);
+      if (rule.do === 'redact' && PHRASE.test(text.slice(Math.max(0, index - 16), index)))
+        return hit(start, /["'`]/.test(text.charAt(start)) ? end : endOf(MORE_WORDS, text, end), rule);
       return hit(start, rule.do === 'pseudonym' ? personEnd(rule.kind, text, start, end) : end, rule);
     });
     for (const { needs, expression, end = valueEnd } of PAIRS) {
@@ -78,11 +91,36 @@ export class NamedValues {
         return rule.do === 'keep' ? undefined : hit(start, end(text, start), rule);
       });
     }
+    if (text.includes('(')) findInserted(text, names.decide, hit);
+    if (text.includes('{')) this.#findPeople(text, hits);
     if (!text.includes('<')) return;
-    eachMatch(ELEMENT, text, ({ 0: tag, 1: name, index }) => {
+    // Each is looked for to the end once only.
+    const unclosed = new Set<string>();
+    eachMatch(ELEMENT, text, ({ 0: tag, 1: name, 2: attributes, index }) => {
       const start = index + tag.length;
-      const rule = names.decide(name!);
-      return rule.do === 'keep' ? undefined : hit(start, elementEnd(text, start, name!), rule);
+      let rule = names.decide(name!);
+      const named = rule.do === 'keep' && attributes ? NAME_OF_ELEMENT.exec(attributes)?.[1] : undefined;
+      if (named !== undefined) rule = names.decide(named);
+      if (rule.do === 'keep') return undefined;
+      const closing = unclosed.has(name!) ? -1 : text.indexOf(`</${name}`, start);
+      if (closing < 0) unclosed.add(name!);
+      return hit(start, elementEnd(text, start, closing), rule);
+    });
+  }
+
+  /** `"patient":{"id":4,"name":"…"}`, in JSON that nobody can parse. */
+  #findPeople(text: string, hits: Hit[]): void {
+    eachMatch(MEMBER_OBJECT, text, ({ 0: opening, index }) => {
+      const noun = groupBefore(QUOTED, text, index);
+      if (noun === undefined || !this.#names.isPerson(noun)) return undefined;
+      const start = index + opening.length;
+      const members = /^[^{}]*/.exec(text.slice(start, start + MAX_PERSON))![0];
+      eachMatch(NAME_OF_PERSON, members, (match) => {
+        const at = start + match.index + match[0].length;
+        hits.push({ start: at, end: valueEnd(text, at), kind: 'patient_name', rule: 'name' });
+        return undefined;
+      });
+      return undefined;
     });
   }
 
@@ -97,7 +135,7 @@ export class NamedValues {
 
 /** What a value of this name is. */
 function kindOf(rule: NameRule): string {
-  return rule.do === 'pseudonym' ? rule.kind : 'secret';
+  return rule.do === 'keep' ? 'secret' : rule.kind;
 }
 
 function groupBefore(expression: RegExp, text: string, end: number): string | undefined {

@@ -2,10 +2,25 @@ import type { PolicyDocument } from './document.ts';
 import { fold } from './fold.ts';
 import { remembered } from './remembered.ts';
 
-export type NameRule = { do: 'keep' } | { do: 'redact' } | { do: 'pseudonym'; kind: string };
+export type NameRule = { do: 'keep' } | { do: 'redact' | 'pseudonym'; kind: string };
 
 export const KEEP: NameRule = { do: 'keep' };
-export const REDACT: NameRule = { do: 'redact' };
+/** A secret, as far as its name tells. */
+export const REDACT: NameRule = { do: 'redact', kind: 'secret' };
+/** What is no secret but somebody's number; of other listed names, what is in them is a secret. */
+const KINDS: { [kind: string]: string } = {
+  bank_account: 'iban accountnumber routingnumber sortcode',
+  health_id: 'mrn medicalrecordnumber nhsnumber medicarenumber medicareid beneficiaryid deanumber',
+  license: 'driverslicense driverslicence driverlicense driverlicence',
+  national_id: 'sin socialinsurancenumber nationalinsurancenumber nationalid nino aadhaar',
+  passport: 'passportnumber passportno',
+  tax_id: 'taxid taxpayerid taxidentificationnumber itin ein tin',
+};
+const REDACTED_NUMBERS: ReadonlyMap<string, NameRule> = new Map(
+  Object.entries(KINDS).flatMap(([kind, names]) =>
+    names.split(' ').map((name) => [name, { do: 'redact', kind }] as const),
+  ),
+);
 /** Shorter names match as whole words only: `pan` is no part of `span`. */
 const MIN_SUFFIX_LENGTH = 5;
 /** Of a longer name its end decides. */
@@ -28,7 +43,7 @@ export class NameRules {
     for (const [kind, names] of Object.entries(document.pseudonyms)) {
       for (const name of names) this.#add(name, { do: 'pseudonym', kind });
     }
-    for (const name of document.redact) this.#add(name, REDACT);
+    for (const name of document.redact) this.#add(name, REDACTED_NUMBERS.get(plainName(name)) ?? REDACT);
     this.#listed = listed([...this.#rules.keys()], document.keep.map(plainName));
     this.#anywhere = new RegExp([...this.#rules.keys(), ...this.#whole.keys()].join('|') || '(?!)');
     this.#about = new Set(document.about);

@@ -1,5 +1,6 @@
 import { isIban } from './check-digits.ts';
-import { eachMatch, findAll, type Hit } from './hits.ts';
+import { eachMatch, endOf, findAll, type Hit } from './hits.ts';
+import { ACCOUNT, eachWord, LONG_NUMBER, markWords, NUMBER, type Traits } from './traits.ts';
 
 /** Letters beyond ASCII are in addresses too, quotation marks and the like are not. */
 const LETTERS = '\\u00c0-\\u024f\\u0370-\\u1fff\\u3040-\\ud7ff';
@@ -9,11 +10,15 @@ const EMAIL = new RegExp(
   'g',
 );
 
+/** "jane roe"@example.com */
+const QUOTED_EMAIL = /"[\w.+ '-]{1,64}"@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])/g;
+
 /** As far back as credentials of a URL may begin. */
 const MAX_AUTHORITY = 512;
 
 /** Finds e-mail addresses in text with an `@`. */
 export function findEmails(text: string, hits: Hit[]): void {
+  if (text.includes('"@')) findAll(QUOTED_EMAIL, text, hits, 'email');
   eachMatch(EMAIL, text, ({ 0: match, 1: local, 2: domain, index }) => {
     // git@github.com:… is how a repository is named; icon@2x.png and x@1.2.beta are files and versions.
     if (local === 'git' || /^\d+(?:x?\.[a-z]+$|\.\d)/.test(domain!) || isHost(text, index)) return undefined;
@@ -37,10 +42,13 @@ export function isEmail(text: string): boolean {
 }
 
 /** Finds telephone numbers, bank accounts and Medicare's numbers in text with digits. */
-export function findNumbers(text: string, hits: Hit[]): void {
-  for (const { needs, expression } of PHONES)
-    if (needs.test(text)) findAll(expression, text, hits, 'phone', isPhone);
-  if (/[A-Z]{2}\d/.test(text)) findIbans(text, hits);
+export function findNumbers(text: string, hits: Hit[], traits: Traits): void {
+  if (traits.found & NUMBER) {
+    for (const { needs, expression } of PHONES)
+      if (needs.test(text)) findAll(expression, text, hits, 'phone', isPhone);
+  }
+  findIbans(text, hits, traits);
+  if (traits.found & LONG_NUMBER) findAll(LOWER_IBAN, text, hits, 'bank_account', isLowerIban);
   if (/\d-[A-Z]/.test(text)) findAll(MBI, text, hits, 'health_id');
 }
 
@@ -80,20 +88,34 @@ const IBAN_LENGTHS = new Map(
     .map((each) => [each.slice(2), Number(each.slice(0, 2))]),
 );
 
-function findIbans(text: string, hits: Hit[]): void {
-  eachMatch(/(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?=[ -]?[A-Z0-9])/g, text, ({ 0: match, index }) => {
-    const length = IBAN_LENGTHS.get(match.slice(0, 2));
-    if (length === undefined) return undefined;
+/** In lower case, with no letters but a bank's before the account: words and ids have some anywhere. */
+const LOWER_IBAN = /(?<![A-Za-z0-9])[a-z]{2}\d{2}(?:[a-z]{4})?\d{8,26}(?![A-Za-z0-9])/g;
+
+function isLowerIban(text: string): boolean {
+  const signs = text.toUpperCase();
+  return IBAN_LENGTHS.get(signs.slice(0, 2)) === signs.length && isIban(signs);
+}
+
+for (const country of IBAN_LENGTHS.keys())
+  markWords([...'0123456789'].map((digit) => country + digit).join(' '), ACCOUNT);
+
+const IBAN = /(?<!\d)[A-Z]{2}\d{2}(?=[ -]?[A-Z0-9])/y;
+
+function findIbans(text: string, hits: Hit[], traits: Traits): void {
+  eachWord(text, traits, ACCOUNT, (start) => {
+    if (endOf(IBAN, text, start) === start) return start;
+    const length = IBAN_LENGTHS.get(text.slice(start, start + 2));
+    if (length === undefined) return start;
     let signs = '';
-    let end = index;
+    let end = start;
     for (; signs.length < length; end++) {
       const sign = text.charAt(end);
       if (/[A-Z0-9]/.test(sign)) signs += sign;
-      else if (!/[ -]/.test(sign) || /[ -]/.test(text.charAt(end + 1))) return undefined;
+      else if (!/[ -]/.test(sign) || /[ -]/.test(text.charAt(end + 1))) return start;
     }
-    if (!/[A-Za-z0-9]/.test(text.charAt(end)) && isIban(signs))
-      hits.push({ start: index, end, kind: 'bank_account', rule: 'pattern' });
-    return undefined;
+    if (/[A-Za-z0-9]/.test(text.charAt(end)) || !isIban(signs)) return start;
+    hits.push({ start, end, kind: 'bank_account', rule: 'pattern' });
+    return end;
   });
 }
 

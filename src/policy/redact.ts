@@ -1,4 +1,5 @@
 import { namesPassword } from './commands.ts';
+import type { Findings } from './detection.ts';
 import type { PolicyDocument } from './document.ts';
 import type { Hit } from './hits.ts';
 import type { Keyring } from './keyring.ts';
@@ -12,8 +13,10 @@ export { REDACTED };
 
 /** Deeper values become `[too deep]`, further members are left out, longer texts are cut: all are marked. */
 const MAX_DEPTH = 20;
-const MAX_NODES = 2_000;
 const MAX_TEXT = 4_000;
+const SHOWN = { nodes: 2_000, text: MAX_TEXT };
+/** Of what is looked at and not kept. */
+const LOOKED = { nodes: 20_000, text: MAX_TEXT };
 const MAX_KEY = 256;
 const MAX_NESTED_JSON = 3;
 /** Keys that are a field's name, and no words about somebody. */
@@ -30,9 +33,13 @@ export interface RedactionContext {
   tenant: string;
   /** Names that are pseudonyms here only, by normalised name. */
   pseudonyms?: { [name: string]: string };
+  /** Members and characters of a text that are kept, where that is not as many as a record shows. */
+  limits?: { nodes: number; text: number };
   /** Is told what was taken out, and where: under this place in the record. */
   redactions?: Redactions;
   at?: string;
+  /** Is told what was found: for what the record is, not for what becomes of the value. */
+  findings?: Findings;
 }
 
 /**
@@ -47,7 +54,7 @@ export class Redactor {
   constructor(document: PolicyDocument, keyring: Keyring) {
     this.names = new NameRules(document);
     this.#keyring = keyring;
-    this.#scanner = new Scanner(this.names);
+    this.#scanner = new Scanner(this.names, document.patterns);
   }
 
   redact(value: unknown, context: RedactionContext): Redacted {
@@ -60,9 +67,27 @@ export class Redactor {
     return this.redact(text, context).value as string;
   }
 
+  /** Tells the context's findings what is in a value of which nothing is kept. */
+  look(value: unknown, context: RedactionContext & { findings: Findings }): void {
+    const walk = new Walk(this, context, 'look');
+    walk.value(value, 0);
+    if (walk.truncated) context.findings.leftOut();
+  }
+
   /** Free text, and JSON that was cut: `name: value` with a listed name, and patterns. Read before it is cut. */
-  scan(text: string, limit = MAX_TEXT, taken?: (hit: Hit) => void): string {
-    return this.#scanner.scan(text, limit, taken);
+  scan(text: string, limit = MAX_TEXT, taken?: (hit: Hit) => void, found?: (hit: Hit) => void): string {
+    return this.#scanner.scan(text, limit, taken, found);
+  }
+
+  /** What `scan` would find in a text, however long. */
+  lookThrough(text: string, findings: Findings): void {
+    for (const part of findings.readable(text))
+      this.#scanner.look(part, ({ kind, rule }) => findings.add(kind, rule));
+  }
+
+  /** Whether the policy has patterns of its own. */
+  get hasPatterns(): boolean {
+    return this.#scanner.custom !== undefined;
   }
 
   /** Whether an id gives nothing away but who it is: an e-mail address is what users sign in with. */
@@ -94,12 +119,18 @@ class Walk {
   #texts = 0;
   readonly #redactor: Redactor;
   readonly #context: RedactionContext;
+  readonly #limits: { nodes: number; text: number };
   /** Kinds of pseudonyms by plain name, where the tool has some of its own. */
   readonly #ownKind: ReadonlyMap<string, string> | undefined;
 
-  constructor(redactor: Redactor, context: RedactionContext) {
+  /** What is only looked at is not kept, and need not be made. */
+  readonly #isLook: boolean;
+
+  constructor(redactor: Redactor, context: RedactionContext, purpose: 'keep' | 'look' = 'keep') {
     this.#redactor = redactor;
     this.#context = context;
+    this.#isLook = purpose === 'look';
+    this.#limits = this.#isLook ? LOOKED : (context.limits ?? SHOWN);
     const own = Object.entries(context.pseudonyms ?? {});
     this.#ownKind = own.length > 0 ? new Map(own) : undefined;
   }
@@ -107,7 +138,7 @@ class Walk {
   /** @param field the name of the field that the value, or the list it is in, stands in */
   value(value: unknown, depth: number, nested = 0, field = ''): unknown {
     if (typeof value === 'string') return this.#text(value, depth, nested, field);
-    if (typeof value !== 'object' || value === null) return this.#scalar(value);
+    if (typeof value !== 'object' || value === null) return this.#scalar(value, field);
     if (depth >= MAX_DEPTH) return this.#cut('[too deep]');
     if (Array.isArray(value)) {
       return this.#list(value, (each, i) =>
@@ -116,10 +147,12 @@ class Walk {
     }
     const inPerson = this.#redactor.names.isPerson(field);
     const labelled = this.#ruleOfLabel(value);
+    const isKey = 'kty' in value;
     return this.#object(value, (key, each) => {
       if (each === null || each === undefined) return null;
       if (isFhirName(key, each) || (inPerson && NAMES_OF_PEOPLE.has(plainName(key))))
         return this.#pseudonyms('patient_name', each, depth + 1);
+      if (isKey && PRIVATE_OF_KEY.has(key)) return this.#redacted('secret', 'name');
       const rule = labelled !== undefined && LABELLED.test(key) ? labelled : this.#rule(key);
       return this.#ruled(rule, each, depth + 1, nested, key);
     });
@@ -132,7 +165,10 @@ class Walk {
   }
 
   #ruled(rule: NameRule, value: unknown, depth: number, nested: number, field: string): unknown {
-    if (rule.do === 'redact') return this.#redacted('secret', 'name');
+    if (rule.do === 'redact') {
+      if (!isNothing(value)) this.#found(rule.kind, 'name');
+      return this.#redacted(rule.kind, 'name');
+    }
     if (rule.do === 'pseudonym') return this.#pseudonyms(rule.kind, value, depth);
     return this.value(value, depth, nested, field);
   }
@@ -173,13 +209,14 @@ class Walk {
     return SENTENCE.test(text) ? this.#redactor.names.decideInText(text) : this.#rule(text);
   }
 
-  #scalar(value: unknown): unknown {
+  #scalar(value: unknown, field: string): unknown {
     if (typeof value === 'number') {
       if (!Number.isFinite(value)) return String(value);
-      // A card number may come as a number.
+      if (LABEL.test(field) && this.#scanned(String(value), field) === REDACTED) return REDACTED;
+      // A card number may come as a number, and so may what a policy's own patterns look for.
       const text = String(value);
-      const isCard = text.length >= 13 && this.#redactor.scan(text) !== text;
-      return isCard ? this.#redacted('card', 'pattern') : value;
+      if (text.length < 13 && !this.#redactor.hasPatterns) return value;
+      return this.#redactor.scan(text, MAX_TEXT, this.#taken, this.#hit) === text ? value : REDACTED;
     }
     if (typeof value === 'bigint') return this.#scanned(value.toString());
     return typeof value === 'boolean' ? value : null;
@@ -188,7 +225,7 @@ class Walk {
   #list(list: readonly unknown[], each: (value: unknown, i: number) => unknown): unknown[] {
     const kept: unknown[] = [];
     for (const [i, value] of list.entries()) {
-      if (++this.#nodes > MAX_NODES) {
+      if (++this.#nodes > this.#limits.nodes) {
         this.truncated = true;
         break;
       }
@@ -207,14 +244,17 @@ class Walk {
   ): Record<string, unknown> {
     const kept = Object.create(null) as Record<string, unknown>;
     for (const key of Object.keys(object)) {
-      if (++this.#nodes > MAX_NODES) {
+      if (++this.#nodes > this.#limits.nodes) {
         this.truncated = true;
         break;
       }
       const shown =
         kind === undefined ? this.#redactor.shown(key) : this.#redactor.key(key, this.#context, kind);
       if (this.#texts === 0) this.#path.push(shown);
-      if (shown !== key && kind === undefined && shown.includes(REDACTED)) this.#took('key', 'pattern');
+      if (shown !== key && kind === undefined && shown.includes(REDACTED)) {
+        this.#took('key', 'pattern');
+        if (this.#context.findings !== undefined) this.#redactor.scan(key, MAX_KEY, undefined, this.#hit);
+      }
       kept[shown] = each(key, (object as Record<string, unknown>)[key]);
       if (this.#texts === 0) this.#path.pop();
     }
@@ -224,7 +264,10 @@ class Walk {
   /** Every text and number below becomes a pseudonym, but for the words FHIR uses to say what a value is. */
   #pseudonyms(kind: string, value: unknown, depth: number): unknown {
     if (value === null || value === undefined || value === '') return null;
-    if (typeof value !== 'object') return this.#redactor.pseudonym(kind, value, this.#context);
+    if (typeof value !== 'object') {
+      if (!isNothing(value)) this.#found(kind, 'name');
+      return this.#isLook ? null : this.#redactor.pseudonym(kind, value, this.#context);
+    }
     if (depth >= MAX_DEPTH) return this.#cut('[too deep]');
     return Array.isArray(value)
       ? this.#list(value, (each) => this.#pseudonyms(kind, each, depth + 1))
@@ -241,17 +284,33 @@ class Walk {
       // Written anew even where nothing was taken out: a key that stood twice hid its first value from us.
       if (parsed !== undefined) {
         this.#texts += 1;
-        const clean = JSON.stringify(this.value(parsed, depth + 1, nested + 1, field));
+        const clean = this.value(parsed, depth + 1, nested + 1, field);
         this.#texts -= 1;
-        return this.#limited(clean);
+        return this.#isLook ? '' : this.#limited(JSON.stringify(clean));
       }
     }
-    return this.#scanned(text);
+    return this.#scanned(text, field);
   }
 
-  #scanned(text: string): string {
-    const clean = this.#redactor.scan(text, MAX_TEXT + 1, this.#taken);
-    return text.length > MAX_TEXT ? this.#cut(`${beginning(clean, MAX_TEXT)}…`) : this.#limited(clean);
+  #scanned(text: string, field = ''): string {
+    // What only the words before it give away, its field's name does.
+    const label = LABEL.test(field) ? `${field}: ` : '';
+    const labelled = `${label}${text}`;
+    const max = this.#limits.text;
+    const { findings } = this.#context;
+    if (findings !== undefined && (this.#isLook || text.length > max))
+      this.#redactor.lookThrough(labelled, findings);
+    if (this.#isLook) return '';
+    const limit = max + 1 + label.length;
+    const said = this.#redactor.scan(labelled, limit, this.#taken, findings && this.#hit);
+    const clean = said.startsWith(label) ? said.slice(label.length) : said;
+    return text.length > max ? this.#cut(`${beginning(clean, max)}…`) : this.#limited(clean);
+  }
+
+  readonly #hit = ({ kind, rule }: Hit) => this.#found(kind, rule);
+
+  #found(kind: string, rule: Rule): void {
+    this.#context.findings?.add(kind, rule);
   }
 
   #redacted(kind: string, rule: Rule): string {
@@ -267,7 +326,8 @@ class Walk {
   }
 
   #limited(text: string): string {
-    return text.length > MAX_TEXT ? this.#cut(`${beginning(text, MAX_TEXT)}…`) : text;
+    const limit = this.#limits.text;
+    return text.length > limit ? this.#cut(`${beginning(text, limit)}…`) : text;
   }
 
   #cut(text: string): string {
@@ -276,11 +336,20 @@ class Walk {
   }
 }
 
+/** Gives nothing away, whatever its name is; or is gone already. */
+function isNothing(value: unknown): boolean {
+  return value === '' || value === REDACTED || typeof value === 'boolean';
+}
+
+/** Names of fields as `findLabelled` and patterns know them. */
+const LABEL = /^\w{0,32}(?:auth|npi|dea|nhs|mbi|medicare|passport|licen[cs]e|policy|tin)\w{0,16}$/i;
+/** Of a JSON Web Key (RFC 7518). */
+const PRIVATE_OF_KEY = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
 const JSON_START = /^\s{0,64}[[{"]/;
 /** Of whoever is a person. */
 const NAMES_OF_PEOPLE = new Set(['name', 'first', 'last', 'middle', 'displayname', 'nickname']);
 /** What a text looks like that may be a name. */
-const NAME = /^[^"'{}:;=\n]{1,64}$/;
+const NAME = /^[^"'{}:;=/\n]{1,64}(?<![.!?])$/;
 /** Headers that hold a secret, as they stand in Node's `rawHeaders` and in other flat lists. */
 const HEADER =
   /^(?:(?:proxy-)?authorization|(?:set-)?cookie|(?:x-)?api-?key|[\w-]{1,40}-(?:key|token|secret|password|auth))$/i;

@@ -8,8 +8,11 @@ export interface Redaction {
   rule: Rule;
 }
 
-/** By its field's name, by its own form, by words before it, or by what it says when it is decoded. */
-export type Rule = 'name' | 'pattern' | 'label' | 'base64';
+/**
+ * By its field's name, by its own form, by words before it, by what it says when it is decoded, or by a pattern of
+ * the policy's own.
+ */
+export type Rule = 'name' | 'pattern' | 'label' | 'base64' | `custom:${string}`;
 
 /** More are only counted: a flood of secrets must not fill the record. */
 const MAX_ENTRIES = 50;

@@ -1,20 +1,18 @@
 import picomatch from 'picomatch';
-import type { Classification } from './classification.ts';
-import { type Demands, joined } from './demands.ts';
+import { type Demands, joined, type Keeping, NO_DEMANDS } from './demands.ts';
 import type { PolicyDocument, ToolRule } from './document.ts';
 import { type Path, parsePath, valuesAt } from './path.ts';
 import { remembered } from './remembered.ts';
 import { actionOf } from './verbs.ts';
 
-/** What the policy says of one tool call. */
-export interface ToolPolicy {
-  classification: Classification;
-  domains: readonly string[];
-  retentionClass: string;
+/** What the policy says of one tool call: what all its rules demand together, and more. */
+export interface ToolPolicy extends Demands {
+  /** Where no domain names one, that of class `default`. */
+  retention: NonNullable<Demands['retention']>;
   /** No rule knows the tool. */
   unclassified: boolean;
-  purposeRequired: boolean;
-  tags: readonly string[];
+  /** What is kept of arguments and results. */
+  content: Keeping;
   /** Argument names that are pseudonyms for this tool only, by normalised name. */
   pseudonyms: { [name: string]: string };
   resource?: { type: string; action: 'read' | 'modify'; ids: string[]; subject: string | undefined };
@@ -62,7 +60,7 @@ export class Registry {
   );
   /** What rules say together, by their places. */
   readonly #together = remembered((places) =>
-    knownBy(places === '' ? [] : places.split(',').map((place) => this.#rules[Number(place)]!)),
+    this.#knownBy(places === '' ? [] : places.split(',').map((place) => this.#rules[Number(place)]!)),
   );
 
   constructor(document: PolicyDocument) {
@@ -110,15 +108,14 @@ export class Registry {
   }
 
   /** A rule's own, and those of its domains. A domain nobody described asks to be named, and for the default retention. */
-  #demandsOf({ classification, domains, purpose, tags = [] }: ToolRule): Demands {
-    const { classes } = this.#document.retention;
-    const mild = { erasure: 'on_request', fail: 'open', purposeRequired: false, tags: [] } as const;
+  #demandsOf({ classification, domains, purpose, tags = [], content }: ToolRule): Demands {
     const own: Demands = {
-      ...mild,
+      ...NO_DEMANDS,
       classification,
       domains: [...new Set(domains)].sort((a, b) => (a < b ? -1 : 1)),
       purposeRequired: purpose === 'required',
       tags: [...new Set(tags)].sort((a, b) => (a < b ? -1 : 1)),
+      ...(content === undefined ? {} : { content }),
     };
     const ofDomains = domains.map((name): Demands => {
       const {
@@ -126,37 +123,48 @@ export class Registry {
         retention = 'default',
         erasure,
         fail,
+        content,
       } = this.#document.domains[name] ?? {};
+      const kept = this.#retention(retention);
       return {
-        ...mild,
+        ...NO_DEMANDS,
         classification,
-        domains: [],
-        retention: { class: retention, days: classes[retention]?.days ?? 0 },
+        retention: kept,
+        archive: kept.archive,
         ...(erasure === undefined ? {} : { erasure }),
         ...(fail === undefined ? {} : { fail }),
+        ...(content === undefined ? {} : { content }),
       };
     });
     return joined([own, ...ofDomains]);
   }
+
+  #retention(name: string): ToolPolicy['retention'] {
+    const { days = 0, archive = 'none' } = this.#document.retention.classes[name] ?? {};
+    return { class: name, days, archive };
+  }
+
+  #knownBy(rules: readonly CompiledRule[]): Known {
+    const isUnknown = rules.length === 0;
+    const demands = isUnknown ? UNKNOWN : joined(rules.map((rule) => rule.demands));
+    const retention = demands.retention ?? this.#retention('default');
+    const policy = {
+      ...demands,
+      retention,
+      archive: demands.retention === undefined ? retention.archive : demands.archive,
+      unclassified: isUnknown,
+      content: demands.content ?? this.#document.content?.tools ?? 'metadata',
+      pseudonyms: Object.assign(
+        {},
+        ...rules.map(({ rule }) => rule.pseudonyms ?? {}),
+      ) as ToolPolicy['pseudonyms'],
+    };
+    return { policy, resource: rules.find(({ rule }) => rule.resource !== undefined) };
+  }
 }
 
-function knownBy(rules: readonly CompiledRule[]): Known {
-  const demands = joined(rules.map((rule) => rule.demands));
-  const isUnknown = rules.length === 0;
-  const policy = {
-    classification: isUnknown ? 'confidential' : demands.classification,
-    domains: demands.domains,
-    retentionClass: demands.retention?.class ?? 'default',
-    unclassified: isUnknown,
-    purposeRequired: demands.purposeRequired,
-    tags: demands.tags,
-    pseudonyms: Object.assign(
-      {},
-      ...rules.map(({ rule }) => rule.pseudonyms ?? {}),
-    ) as ToolPolicy['pseudonyms'],
-  };
-  return { policy, resource: rules.find(({ rule }) => rule.resource !== undefined) };
-}
+/** Of a tool that no rule knows. */
+const UNKNOWN: Demands = { ...NO_DEMANDS, classification: 'confidential' };
 
 function globs(patterns: readonly string[]): (text: string) => boolean {
   const lower = patterns.map((pattern) => pattern.toLowerCase());

@@ -24,3 +24,9 @@ export function expiresAt(document: PolicyDocument, retentionClass: string, reco
   const days = (classes[ALIASES[retentionClass] ?? retentionClass] ?? classes.default!).days + grace_days;
   return Math.min(Math.floor(recordedAt / 1e6) + days * DAY_SECONDS, NEVER_EXPIRES);
 }
+
+/** Whether a class is one of the policy's, by its name or an alias, or the ledger's own. */
+export function knowsClass(document: PolicyDocument, retentionClass: string): boolean {
+  const name = ALIASES[retentionClass] ?? retentionClass;
+  return name === LEDGER_CLASS || Object.hasOwn(document.retention.classes, name);
+}

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { BUILTIN_POLICY } from './builtin.ts';
 import { CLASSIFICATIONS } from './classification.ts';
-import { ERASURES, FAIL_MODES } from './demands.ts';
+import { ARCHIVES, ERASURES, FAIL_MODES, KEEPINGS } from './demands.ts';
 import type { PolicyDocument } from './document.ts';
+import { MAX_EXPRESSION_LENGTH, MAX_EXPRESSIONS, mistakeIn } from './expression.ts';
 import { parsePath } from './path.ts';
 
 /** Names stand in records, columns and file names. */
@@ -18,7 +19,18 @@ const path = z
 
 const retentionClass = z.strictObject({
   days: z.int().min(1).max(36_500).describe('How long records of the class are kept.'),
-  archive: z.enum(['required', 'none']).describe('Whether they are archived before they go.'),
+  archive: z.enum(ARCHIVES).describe('Whether they are archived before they go.'),
+});
+
+const keeping = z.enum(KEEPINGS);
+
+const content = z.strictObject({
+  prompts: keeping.default('metadata').describe("What is kept of users' messages and models' input."),
+  answers: keeping.default('metadata').describe("What is kept of models' answers."),
+  tools: keeping
+    .default('metadata')
+    .describe('What is kept of arguments and results of tools, unless a rule or domain says it.'),
+  retention: name.optional().describe('A retention class for what is vaulted; no later than its record.'),
 });
 
 const domain = z.strictObject({
@@ -26,6 +38,7 @@ const domain = z.strictObject({
   retention: name.describe('A retention class.'),
   erasure: z.enum(ERASURES).optional().describe('When a person may ask for erasure.'),
   fail: z.enum(FAIL_MODES).optional().describe('Whether a call that cannot be recorded runs.'),
+  content: keeping.optional().describe('What is kept of arguments and results of its tools.'),
 });
 
 const tool = z.strictObject({
@@ -48,7 +61,40 @@ const tool = z.strictObject({
   classification: z.enum(CLASSIFICATIONS).default('internal'),
   purpose: z.literal('required').optional(),
   tags: names.optional(),
+  content: keeping.optional().describe('What is kept of its arguments and results.'),
   pseudonyms: z.record(z.string(), name).optional(),
+});
+
+const expression = z.string().min(1).max(MAX_EXPRESSION_LENGTH);
+
+const pattern = z
+  .strictObject({
+    name: name.describe('Stands in details.redactions as custom:<name>.'),
+    kind: name.describe(
+      'What a match is taken for: employee_id, or a kind that is known, such as health_id.',
+    ),
+    expression: expression.describe("RE2's syntax, without look-around and back references."),
+    flags: z
+      .string()
+      .regex(/^(?!.*(.).*\1)[ims]{1,3}$/, 'flags are i, m and s, each once')
+      .optional()
+      .describe('i: whatever the case; m: ^ and $ are of lines; s: . is a line feed too.'),
+    needs: z
+      .string()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('A text without it is not searched; found out where it is simple.'),
+    classification: z.enum(CLASSIFICATIONS).optional().describe('What a match makes of a record at least.'),
+  })
+  .superRefine(({ expression, flags }, context) => {
+    const message = mistakeIn(expression, flags);
+    if (message !== undefined) context.addIssue({ code: 'custom', path: ['expression'], message });
+  });
+
+const ignored = expression.superRefine((text, context) => {
+  const message = mistakeIn(text);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
 });
 
 /** The `policy:` of spanledger.yaml: what is added to the built-in policy, or put in its place. */
@@ -76,12 +122,31 @@ export const policySchema = z.strictObject({
     .default({})
     .describe('Field names whose value becomes a pseudonym, by kind.'),
   people: names.default([]).describe('Nouns for a person.'),
+  patterns: z
+    .array(pattern)
+    .max(MAX_EXPRESSIONS)
+    .refine(
+      (patterns) => new Set(patterns.map(({ name }) => name)).size === patterns.length,
+      'two patterns have the same name',
+    )
+    .default([])
+    .describe('What else becomes ***REDACTED*** in every text.'),
+  prompt: z
+    .strictObject({
+      builtin: z.boolean().default(true).describe('Leave dates, times and UUIDs out of its digest.'),
+      ignore: z.array(ignored).max(MAX_EXPRESSIONS).default([]).describe("Expressions in RE2's syntax."),
+    })
+    .prefault({})
+    .describe('What of a system prompt is no change of it, where it changes.'),
+  content: content
+    .optional()
+    .describe('Whether what was said is kept: metadata, or vault, redacted and sealed.'),
 });
 
 export type PolicySettings = z.output<typeof policySchema>;
 
-/** What a policy's domains and tools name must be there. */
-export interface Unknown {
+/** What is wrong with a policy as a whole. */
+export interface Mistake {
   path: (string | number)[];
   message: string;
 }
@@ -91,7 +156,20 @@ export interface Unknown {
  * and put over its names. Their tools come first, so that they tell where a resource is.
  */
 export function policyOf(settings: PolicySettings): PolicyDocument {
-  const { builtin, retention, domains, tools, redact, keep, about, pseudonyms, people } = settings;
+  const {
+    builtin,
+    retention,
+    domains,
+    tools,
+    redact,
+    keep,
+    about,
+    pseudonyms,
+    people,
+    patterns,
+    prompt,
+    content,
+  } = settings;
   const base = builtin ? BUILTIN_POLICY : EMPTY;
   return withoutAbsent({
     version: 1,
@@ -106,13 +184,19 @@ export function policyOf(settings: PolicySettings): PolicyDocument {
     about: [...base.about, ...about],
     pseudonyms: merged(base.pseudonyms, pseudonyms),
     people: [...base.people, ...people],
+    patterns: [...base.patterns, ...patterns],
+    prompt,
+    content,
   }) as PolicyDocument;
 }
 
-/** Names that a policy uses and nobody described: a spelling mistake would lower what it meant to raise. */
-export function unknownIn(settings: PolicySettings): Unknown[] {
+/**
+ * Names that a policy uses and nobody described: a spelling mistake would lower what it meant to raise. And classes
+ * that would keep a record longest, but out of the archive that another of its domains wants it in.
+ */
+export function mistakesIn(settings: PolicySettings): Mistake[] {
   const { retention, domains } = policyOf(settings);
-  const found: Unknown[] = [];
+  const found: Mistake[] = notArchived(settings);
   for (const [domain, { retention: name }] of Object.entries(settings.domains)) {
     if (!Object.hasOwn(retention.classes, name))
       found.push({
@@ -120,6 +204,12 @@ export function unknownIn(settings: PolicySettings): Unknown[] {
         message: `there is no retention class ${name}: it is one of ${Object.keys(retention.classes).join(', ')}`,
       });
   }
+  const kept = settings.content?.retention;
+  if (kept !== undefined && !Object.hasOwn(retention.classes, kept))
+    found.push({
+      path: ['content', 'retention'],
+      message: `there is no retention class ${kept}: it is one of ${Object.keys(retention.classes).join(', ')}`,
+    });
   for (const [i, tool] of settings.tools.entries()) {
     for (const [j, domain] of tool.domains.entries()) {
       if (!Object.hasOwn(domains, domain))
@@ -130,6 +220,31 @@ export function unknownIn(settings: PolicySettings): Unknown[] {
     }
   }
   return found;
+}
+
+/** A record has one class, the longest of its domains': that must ask for an archive if a shorter one does. */
+function notArchived(settings: PolicySettings): Mistake[] {
+  const { retention, domains } = policyOf(settings);
+  const { classes } = retention;
+  const used = [...new Set(Object.values(domains).map((domain) => domain.retention))];
+  return used.flatMap((name): Mistake[] => {
+    const own = classes[name];
+    if (own === undefined || own.archive === 'required') return [];
+    const shorter = used.find(
+      (other) => classes[other]?.archive === 'required' && classes[other].days < own.days,
+    );
+    if (shorter === undefined) return [];
+    const domain = Object.keys(settings.domains).find((each) => settings.domains[each]!.retention === name);
+    return [
+      {
+        path:
+          Object.hasOwn(settings.retention.classes, name) || domain === undefined
+            ? ['retention', 'classes', name, 'archive']
+            : ['domains', domain, 'retention'],
+        message: `a record that is of class ${shorter} too would be kept as ${name}, and not be archived as ${shorter} must be: write archive: required for ${name}`,
+      },
+    ];
+  });
 }
 
 /** Retention must hold for what no rule knows, and secrets and people have names in every deployment. */

@@ -1,16 +1,25 @@
 import { isUtf8 } from 'node:buffer';
 import { eachMatch, type Hit, type Part } from './hits.ts';
 import { findIssued } from './issued.ts';
-import { isInRun, LONG_RUN_LENGTH } from './traits.ts';
+import { isInRun, LONG_RUN_LENGTH, type Traits } from './traits.ts';
 
 /** Finds tokens known by their form, and base64 of text that `hasSecret`. */
-export function findTokens(text: string, hits: Hit[], hasSecret?: (decoded: string) => boolean): void {
+export function findTokens(
+  text: string,
+  hits: Hit[],
+  traits: Traits,
+  hasSecret?: (decoded: string) => boolean,
+): void {
   const runs = longRuns(text);
   if (runs.length === 0) return;
-  findIssued(text, hits);
+  findIssued(text, hits, traits);
   if (hasSecret === undefined) return;
   for (const { start, end } of runs) {
     const run = text.slice(start, end);
+    if (HEX_OF_TEXT.test(run)) {
+      if (hasSecret(Buffer.from(run, 'hex').toString())) hits.push(encoded(start, end));
+      continue;
+    }
     // Base64 of text has capitals: identifiers and hexadecimal digests have none, and need no decoding.
     if (!/[A-Z]/.test(run)) continue;
     if (holds(run, hasSecret)) hits.push(encoded(start, end));
@@ -35,6 +44,9 @@ function findWrapped(text: string, hits: Hit[], hasSecret: (decoded: string) => 
     return undefined;
   });
 }
+
+/** Each byte a sign of ASCII: of a digest, none in a million is. */
+const HEX_OF_TEXT = /^(?:[2-7][\da-fA-F]|0[9aAdD]){8,}$/;
 
 function encoded(start: number, end: number): Hit {
   return { start, end, kind: 'secret', rule: 'base64' };

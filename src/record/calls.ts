@@ -1,7 +1,8 @@
 import type { Registry } from '../policy/registry.ts';
-import type { Facts, ModelFacts, ToolFacts } from './facts.ts';
+import type { Facts, ModelFacts, OlderDigests, ToolFacts } from './facts.ts';
 import { type AskedMemory, type CallMemory, type ExecutionMemory, keys, type Memory } from './memory.ts';
-import { UNKNOWN_TOOL } from './tool-facts.ts';
+import { digestsOf } from './older-keys.ts';
+import { demanded, UNKNOWN_TOOL } from './tool-facts.ts';
 
 /**
  * Which tool calls are known, so that what several spans tell of one call is recorded as the calls they are. A
@@ -13,12 +14,14 @@ export class Calls {
   readonly #tenant: string;
   readonly #service: string;
   readonly #trace: string;
+  readonly #older: OlderDigests | undefined;
 
-  constructor({ tenant, source, trace }: Facts, memory: Memory) {
+  constructor({ tenant, source, trace, older }: Facts, memory: Memory) {
     this.#memory = memory;
     this.#tenant = tenant;
     this.#service = source.service ?? '';
     this.#trace = trace.trace_id;
+    this.#older = older;
   }
 
   /** A tool's own span has told. */
@@ -27,7 +30,10 @@ export class Calls {
     if (call_id !== undefined) this.#memory.set(this.#byId(call_id), 'executed' satisfies CallMemory);
     const key = this.#execution(name, argumentsDigest);
     if (this.#memory.get(key) === 'without_id') return;
-    this.#memory.set(key, (call_id === undefined ? 'without_id' : 'with_id') satisfies ExecutionMemory);
+    const execution: ExecutionMemory = call_id === undefined ? 'without_id' : 'with_id';
+    // A result without its call's name is known by the digest of what was asked for, which may be of before a rotation.
+    for (const each of digestsOf(argumentsDigest ?? '', this.#older))
+      this.#memory.set(this.#execution(name, each), execution);
   }
 
   /** Takes note of a reported result; false when the call is known already. */
@@ -71,15 +77,10 @@ export class Calls {
     if (tool.recorded.name !== UNKNOWN_TOOL) return tool;
     const { name, digest } = this.#askedFor(tool) ?? {};
     if (name === undefined) return tool;
-    const {
-      pseudonyms: _,
-      resource: __,
-      ...known
-    } = registry.tool(name, {
-      arguments: undefined,
-      result: undefined,
-    });
-    const named = { ...tool, ...known };
+    const known = registry.tool(name, { arguments: undefined, result: undefined });
+    const named = { ...tool, ...demanded(known, tool.detected) };
+    // It was redacted as a tool's that nobody knew.
+    if (known.content !== 'vault' || Object.keys(known.pseudonyms).length > 0) delete named.contents;
     named.recorded = { ...tool.recorded, name };
     if (digest !== undefined) named.argumentsDigest = digest;
     return named;

@@ -1,9 +1,11 @@
 import type { Ending } from '../genai/outcome.ts';
 import { present } from '../genai/values.ts';
+import { type Detected, Findings, mentionsHealth } from '../policy/detection.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { RedactionContext } from '../policy/redact.ts';
 import type { Redactions } from '../policy/redactions.ts';
 import { canonicalJson } from './canonical.ts';
+import type { OlderDigests } from './facts.ts';
 import type { AuditRecord, ContentDigest } from './record.ts';
 
 const MAX_NAME_LENGTH = 500;
@@ -17,6 +19,7 @@ export class Cleaner {
   readonly policy: Policy;
   readonly tenant: string;
   readonly #context: RedactionContext;
+  #older: { [digest: string]: readonly string[] } | undefined;
 
   constructor(policy: Policy, tenant: string) {
     this.policy = policy;
@@ -40,7 +43,11 @@ export class Cleaner {
   id(text: string | undefined): string | undefined {
     if (text === undefined) return undefined;
     const stays = text.length <= MAX_NAME_LENGTH && this.policy.redactor.isId(text);
-    return stays ? text : this.policy.keyring.pseudonym(this.tenant, 'id', text);
+    if (stays) return text;
+    const { keyring } = this.policy;
+    return keyring.isRotated
+      ? this.#newest(keyring.pseudonyms(this.tenant, 'id', text))
+      : keyring.pseudonym(this.tenant, 'id', text);
   }
 
   /** The name of a member, or its pseudonym where it is no identifier but perhaps words about somebody. */
@@ -48,17 +55,51 @@ export class Cleaner {
     return this.policy.redactor.key(name, this.#context);
   }
 
-  text(text: string, redactions?: Redactions, at?: string): string {
-    const told = redactions === undefined || at === undefined ? {} : { redactions, at };
+  text(text: string, redactions?: Redactions, at?: string, findings?: Findings): string {
+    const told = {
+      ...(redactions === undefined || at === undefined ? {} : { redactions, at }),
+      ...(findings === undefined ? {} : { findings }),
+    };
     return this.policy.redactor.text(text, { ...this.#context, ...told });
   }
 
   digest(kind: string, text: string): string {
-    return this.policy.keyring.digest(this.tenant, kind, text);
+    const { keyring } = this.policy;
+    return keyring.isRotated
+      ? this.#newest(keyring.digests(this.tenant, kind, text))
+      : keyring.digest(this.tenant, kind, text);
+  }
+
+  /** Of the digests and ids given so far, those under older keys. */
+  get older(): OlderDigests | undefined {
+    return this.#older;
+  }
+
+  #newest([newest, ...older]: [string, ...string[]]): string {
+    this.#older ??= {};
+    this.#older[newest] = older;
+    return newest;
+  }
+
+  /** Of a system prompt, without what changes with each call. */
+  instructionsDigest(text: string): string {
+    return this.digest('instructions', this.policy.volatile.without(text));
   }
 
   content(kind: string, text: string): ContentDigest {
     return { digest: this.digest(kind, text), size: text.length };
+  }
+
+  /** To be told of what is found in one call or message. */
+  findings(): Findings {
+    return new Findings(this.policy.document.patterns);
+  }
+
+  /** What a message gives away, of which only a digest is kept. */
+  detectedIn(text: string): Detected | undefined {
+    const findings = this.findings();
+    this.policy.redactor.look(text, { ...this.#context, findings });
+    return findings.said(() => mentionsHealth(text));
   }
 
   /** Of canonical JSON, so that what a model asked for compares with what was executed. */
@@ -74,9 +115,12 @@ export class Cleaner {
   outcome(
     { status, errorType, errorMessage }: Ending,
     redactions?: Redactions,
+    findings?: Findings,
   ): NonNullable<AuditRecord['outcome']> {
     const message =
-      errorMessage === undefined ? undefined : this.text(errorMessage, redactions, '/outcome/error_message');
+      errorMessage === undefined
+        ? undefined
+        : this.text(errorMessage, redactions, '/outcome/error_message', findings);
     return present({
       error_message:
         message !== undefined && message.length > MAX_ERROR_LENGTH
@@ -88,7 +132,8 @@ export class Cleaner {
   }
 }
 
-function canonicalOrText(value: unknown): string {
+/** What arguments and results are digested as: canonical JSON, or what JSON there is of it. */
+export function canonicalOrText(value: unknown): string {
   if (typeof value === 'string') return value;
   try {
     return canonicalJson(value, DIGEST_DEPTH);

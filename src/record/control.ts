@@ -6,6 +6,7 @@ import { fromMicroseconds } from './time.ts';
 const NOT_FOR_EVER: ReadonlySet<ControlAction> = new Set<ControlAction>([
   'payload_quarantined',
   'audit_log_accessed',
+  'content_read',
 ]);
 
 /**

@@ -1,6 +1,9 @@
 import { present } from '../genai/values.ts';
+import { join, NO_DEMANDS } from '../policy/demands.ts';
+import { both, type Detected, demandsOf } from '../policy/detection.ts';
 import { type RedactionsSaid, together } from '../policy/redactions.ts';
-import type { Attribution, Facts } from './facts.ts';
+import { digestsOf } from './contents.ts';
+import type { Attribution, Contents, Facts } from './facts.ts';
 import { DEFAULT_TENANT } from './facts-of.ts';
 import type { Action, AuditRecord, RecordDraft } from './record.ts';
 import { fromMicroseconds } from './time.ts';
@@ -13,11 +16,17 @@ const EARLIEST = '2000-01-01';
 export type Said = { [K in keyof RecordDraft]?: RecordDraft[K] | undefined } & Pick<
   RecordDraft,
   'action' | 'actor' | 'occurred_at'
->;
+> & {
+    /** What was found in what it is about; what is in its outcome is known. */
+    detected?: Detected | undefined;
+    contents?: Contents | undefined;
+  };
 
 /** The records of one span, each with what they share: who, where from, and which span. */
 export class Drafts {
   readonly records: RecordDraft[] = [];
+  /** What is to be sealed beside a record. It stands in none: a draft goes into the payload as it is. */
+  readonly contents = new Map<RecordDraft, Contents>();
   /** Records of a user's act whose user nobody told. */
   unattributed = 0;
   readonly #facts: Facts;
@@ -34,14 +43,16 @@ export class Drafts {
   add(said: Said): void {
     const { trace, source, tenant } = this.#facts;
     const { user, agent, conversationId, purpose, trigger, triggerBasis } = this.#who;
+    const detected = both(said.detected, this.#isOutcome(said) ? this.#facts.detected : undefined);
+    const own = { ...NO_DEMANDS, classification: said.data_classification ?? 'internal' };
     const draft = {
       action: said.action,
       actor: said.actor,
       agent,
-      content: said.content,
+      content: said.content ?? digestsOf(said.contents),
       conversation_id: conversationId,
-      data_classification: said.data_classification ?? 'internal',
-      details: this.#details(said),
+      data_classification: join(own, demandsOf(detected)).classification,
+      details: this.#details(said, detected),
       domains: said.domains,
       first_sight: said.first_sight,
       model: said.model,
@@ -65,7 +76,9 @@ export class Drafts {
       user,
       v: 1 as const,
     };
-    this.records.push(present<RecordDraft>(draft));
+    const record = present<RecordDraft>(draft);
+    this.records.push(record);
+    if (said.contents !== undefined) this.contents.set(record, said.contents);
   }
 
   agent(): AuditRecord['actor'] {
@@ -78,11 +91,14 @@ export class Drafts {
     return id === undefined ? this.agent() : { id, type: 'user' };
   }
 
-  #details(said: Said): RecordDraft['details'] | undefined {
+  #details(said: Said, detected: Detected | undefined): RecordDraft['details'] | undefined {
     const unattributed = said.actor.type === 'agent' && USER_ACTIONS.has(said.action);
     if (unattributed) this.unattributed += 1;
     const details: NonNullable<RecordDraft['details']> = {};
     for (const key in said.details) if (said.details[key] !== undefined) details[key] = said.details[key];
+    if (detected?.phi) details.contains_phi = true;
+    if (detected !== undefined && detected.kinds.length > 0) details.detected = detected.kinds;
+    if (detected?.partly) details.partly_scanned = true;
     this.#redactedOutcome(said, details);
     if (this.#facts.incomplete) details.incomplete = true;
     if (this.#who.triggerSaid !== undefined) details.trigger = this.#who.triggerSaid;
@@ -92,10 +108,14 @@ export class Drafts {
     return undefined;
   }
 
-  /** Of a reported result, the outcome is not the span's, and its redactions are told already. */
+  /** Of a reported result, the outcome is not the span's, and what is in it is told already. */
+  #isOutcome(said: Said): boolean {
+    return said.outcome !== undefined && said.tool?.evidence !== 'reported';
+  }
+
   #redactedOutcome(said: Said, details: NonNullable<RecordDraft['details']>): void {
     const { redactions } = this.#facts;
-    if (redactions === undefined || said.outcome === undefined || said.tool?.evidence === 'reported') return;
+    if (redactions === undefined || !this.#isOutcome(said)) return;
     Object.assign(details, together(details as RedactionsSaid, redactions));
   }
 

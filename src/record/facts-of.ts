@@ -2,6 +2,7 @@ import type { Activity, Reading } from '../genai/activity.ts';
 import { isCutJson } from '../genai/cut-json.ts';
 import { endingOf } from '../genai/outcome.ts';
 import { present, toJson } from '../genai/values.ts';
+import { mentionsHealth } from '../policy/detection.ts';
 import type { Policy } from '../policy/policy.ts';
 import { Redactions } from '../policy/redactions.ts';
 import { type Attributes, type Span, stringAttribute } from '../span.ts';
@@ -25,8 +26,10 @@ export function factsOf(span: Span, activity: Activity, policy: Policy, phase: F
   const clean = new Cleaner(policy, tenant);
   const ended = phase === 'end' ? durationOf(span) : {};
   const redactions = new Redactions();
-  const outcome = { ...ended, ...clean.outcome(endingOf(span, activity), redactions) };
-  return present<Facts>({
+  const findings = clean.findings();
+  const ending = endingOf(span, activity);
+  const outcome = { ...ended, ...clean.outcome(ending, redactions, findings) };
+  const facts = present<Facts>({
     kind: activity.kind,
     phase,
     digest: clean.digest('span', spanText(span)),
@@ -43,6 +46,7 @@ export function factsOf(span: Span, activity: Activity, policy: Policy, phase: F
     attribution: attributionOf(activity, clean),
     outcome,
     redactions: redactions.said(),
+    detected: findings.said(() => mentionsHealth(ending.errorMessage ?? '')),
     tool: activity.kind === 'tool' ? toolFacts(activity, 'executed', outcome, clean) : undefined,
     model: activity.kind === 'model' ? modelFacts(activity, clean) : undefined,
     modelNames: activity.kind === 'agent' ? modelNames(activity, clean) : undefined,
@@ -59,6 +63,8 @@ export function factsOf(span: Span, activity: Activity, policy: Policy, phase: F
     resource: declaredResource(activity, clean),
     incomplete: span.droppedCount > 0 || isCut(span.attributes),
   });
+  if (clean.older !== undefined) facts.older = clean.older;
+  return facts;
 }
 
 /** An attribute's length limit has cut some JSON, which nobody counts as dropped. */

@@ -36,6 +36,17 @@ export interface AgentMemory {
   prompt?: string;
   request?: string;
   response?: string;
+  promptTold?: ToldMemory;
+  modelTold?: ToldMemory;
+}
+
+/** When a change was last told: by the writer's clock, in microseconds, and by the call's own start. */
+export interface ToldMemory {
+  at: number;
+  startedAt: string;
+  /** Changes since then that are not told, and what was told last. */
+  untold?: number;
+  before?: { [field: string]: string };
 }
 
 export type CallMemory = 'executed' | 'reported';
@@ -74,6 +85,8 @@ export const keys = {
   askedBy: (tenant: string, service: string, prompt: string) =>
     `call|${part(tenant)}|${part(service)}|asked|prompt|${prompt}`,
   innerModel: (tenant: string, trace: string, span: string) => `call|${part(tenant)}|model|${trace}|${span}`,
+  /** The data key of a subject's contents. */
+  vault: (tenant: string, subject: string) => `vault|${part(tenant)}|${part(subject)}`,
   quarantined: (digest: string) => `quarantined|${digest}`,
   /** A chain whose records came through the relay. */
   relayed: (chainId: string) => `relayed|${chainId}`,

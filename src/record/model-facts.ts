@@ -2,7 +2,8 @@ import type { Activity, Message, Usage } from '../genai/activity.ts';
 import { lastAnswer, newToolResults, userMessages } from '../genai/messages.ts';
 import { present } from '../genai/values.ts';
 import type { Cleaner } from './cleaner.ts';
-import type { ModelFacts } from './facts.ts';
+import { keptInput, keptText } from './contents.ts';
+import type { Contents, ModelFacts } from './facts.ts';
 import type { AuditRecord } from './record.ts';
 import { isIndex, reportedTool } from './tool-facts.ts';
 
@@ -23,13 +24,26 @@ export function modelFacts(activity: Activity, clean: Cleaner): ModelFacts {
     answer: answer === '' ? undefined : clean.content('answer', answer),
     prompt: input.length > 0 ? clean.content('prompt', inputText(input)) : undefined,
   });
+  const { prompts, answers } = clean.policy.document.content ?? {};
+  const contents = present<Contents>({
+    answer: content.answer && answers === 'vault' ? keptText(answer, content.answer, clean) : undefined,
+    prompt:
+      content.prompt && prompts === 'vault'
+        ? keptInput(input, systemInstructions, content.prompt, clean)
+        : undefined,
+  });
+  const userMessage =
+    last !== undefined && last === written.at(-1)
+      ? messageFacts(last.text, prompts === 'vault', clean)
+      : undefined;
   return present<ModelFacts>({
     names: modelNames(activity, clean),
     usage: activity.usage && usageOf(activity.usage),
     finishReasons: activity.finishReasons?.slice(0, MAX_REASONS).map((reason) => clean.said(reason)),
-    promptDigest:
-      systemInstructions === undefined ? undefined : clean.digest('instructions', systemInstructions),
+    promptDigest: systemInstructions === undefined ? undefined : clean.instructionsDigest(systemInstructions),
     content: Object.keys(content).length > 0 ? content : undefined,
+    detected: answer === '' ? undefined : clean.detectedIn(answer),
+    contents: Object.keys(contents).length > 0 ? contents : undefined,
     toolCalls: output
       .flatMap((each) => each.toolCalls)
       .map((call) =>
@@ -40,10 +54,15 @@ export function modelFacts(activity: Activity, clean: Cleaner): ModelFacts {
         }),
       ),
     turn: written.length > 0 ? written.length : undefined,
-    userMessage:
-      last !== undefined && last === written.at(-1) ? clean.content('message', last.text) : undefined,
+    userMessage,
     reported: newToolResults(input).map((answer) => reportedTool(answer, askingPrompt, clean)),
   });
+}
+
+function messageFacts(text: string, isVaulted: boolean, clean: Cleaner): ModelFacts['userMessage'] {
+  const content = clean.content('message', text);
+  const kept = isVaulted ? keptText(text, content, clean) : undefined;
+  return present({ content, detected: clean.detectedIn(text), kept });
 }
 
 function usageOf(usage: Usage): { [kind: string]: number } {

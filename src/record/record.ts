@@ -32,7 +32,8 @@ export interface AuditRecord {
   trigger_basis?: 'declared' | 'inferred';
   outcome?: { status: OutcomeStatus; error_type?: string; error_message?: string; duration_ms?: number };
   usage?: { [kind: string]: number };
-  content?: { prompt?: ContentDigest; answer?: ContentDigest };
+  /** Of arguments and result only where they are vaulted. */
+  content?: { [field in ContentField]?: ContentDigest };
   first_sight?: true;
   trace?: { trace_id: string; span_id: string; parent_span_id?: string };
   source?: { service?: string; instance?: string; scope?: string; dialect?: string };
@@ -52,11 +53,19 @@ export interface RecordedTool {
   evidence: 'executed' | 'reported';
 }
 
-/** A keyed digest and the size in characters of content that is not kept. */
+/** A keyed digest and the size in characters of content as it came; and where it is vaulted, what of it is kept. */
 export interface ContentDigest {
   digest: string;
+  /** When the sealed content may go, in Unix seconds. */
+  expires_at?: number;
+  /** `sha256:` and the digest of the sealed content. */
+  ref?: string;
   size: number;
+  /** It was cut before it was sealed. */
+  truncated?: true;
 }
+
+export type ContentField = 'answer' | 'arguments' | 'prompt' | 'result';
 
 export type ActorType = 'user' | 'agent' | 'admin' | 'system';
 export type OutcomeStatus = 'success' | 'failure' | 'denied' | 'interrupted';
@@ -86,7 +95,8 @@ export type ControlAction =
   | 'fork_detected'
   | 'payload_quarantined'
   | 'policy_changed'
-  | 'audit_log_accessed';
+  | 'audit_log_accessed'
+  | 'content_read';
 
 /** A record before it has its place: its salt and `recorded_at` are empty until it is sealed. */
 export type RecordDraft = AuditRecord;

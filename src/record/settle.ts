@@ -1,9 +1,11 @@
 import { present } from '../genai/values.ts';
 import type { Registry } from '../policy/registry.ts';
 import { Calls } from './calls.ts';
+import { changeOf, type Moment } from './changes.ts';
 import { Drafts } from './draft.ts';
 import type { Attribution, Facts, ModelFacts, ToolFacts } from './facts.ts';
 import { type AgentMemory, type ConversationMemory, keys, type Memory, type SpanMemory } from './memory.ts';
+import { acrossKeys, sinceRotation } from './older-keys.ts';
 import type { Action, AuditRecord } from './record.ts';
 
 /**
@@ -12,9 +14,10 @@ import type { Action, AuditRecord } from './record.ts';
  *
  * @param now microseconds since the epoch: when the span was received
  */
-export function settle(facts: Facts, memory: Memory, now: number, registry: Registry): Drafts {
+export function settle(facts: Facts, remembered: Memory, now: number, registry: Registry): Drafts {
+  const memory = acrossKeys(remembered, facts.older);
   const who = inherit(facts, memory);
-  const span = new Settlement(facts, who, memory, new Drafts(facts, who, now), registry);
+  const span = new Settlement(facts, who, memory, now, registry);
   span.conversationStarted();
   if (facts.tool !== undefined) span.toolExecuted(facts.tool);
   else if (facts.phase === 'intent') return span.drafts;
@@ -61,14 +64,16 @@ class Settlement {
   readonly #memory: Memory;
   readonly #calls: Calls;
   readonly #registry: Registry;
+  readonly #moment: Moment;
 
-  constructor(facts: Facts, who: Attribution, memory: Memory, drafts: Drafts, registry: Registry) {
+  constructor(facts: Facts, who: Attribution, memory: Memory, now: number, registry: Registry) {
     this.#facts = facts;
     this.#who = who;
     this.#memory = memory;
     this.#calls = new Calls(facts, memory);
     this.#registry = registry;
-    this.drafts = drafts;
+    this.#moment = { now, startedAt: facts.startedAt };
+    this.drafts = new Drafts(facts, who, now);
   }
 
   /** By whichever span first carries the conversation's id. */
@@ -105,9 +110,11 @@ class Settlement {
       data_classification: classification,
       domains,
       retention_class: retentionClass,
+      contents: tool.contents,
       tool: recorded,
       resource: resources.first,
       outcome,
+      detected: tool.detected,
       details: {
         answers: tool.answers?.prompt,
         arguments_digest: tool.argumentsDigest,
@@ -161,6 +168,8 @@ class Settlement {
       // Its own span tells what it cost.
       usage: isContent ? undefined : model.usage,
       content: model.content,
+      detected: model.detected,
+      contents: model.contents,
       outcome: isContent ? undefined : outcome,
       first_sight: firstSight ? true : undefined,
       details: {
@@ -236,8 +245,11 @@ class Settlement {
   }
 
   /** The input ends in a message not seen before in this conversation (without an id: in this trace). */
-  #userMessage(message: { digest: string; size: number }, turn: number | undefined): void {
-    const key = keys.message(this.#facts.tenant, this.#conversationOrTrace(), turn ?? 0, message.digest);
+  #userMessage(
+    { content, detected, kept }: NonNullable<ModelFacts['userMessage']>,
+    turn: number | undefined,
+  ): void {
+    const key = keys.message(this.#facts.tenant, this.#conversationOrTrace(), turn ?? 0, content.digest);
     if (this.#memory.get(key) !== undefined) return;
     this.#memory.set(key, 1);
     this.drafts.add({
@@ -245,8 +257,10 @@ class Settlement {
       actor: this.drafts.userOrAgent(),
       occurred_at: this.#facts.startedAt,
       turn,
-      content: { prompt: message },
-      details: { message_length: message.size },
+      content: { prompt: content },
+      detected,
+      contents: kept && { prompt: kept },
+      details: { message_length: content.size },
     });
   }
 
@@ -254,7 +268,8 @@ class Settlement {
   #changes(model: ModelFacts, at: string, turn: number | undefined): boolean {
     const agent = this.#who.agent?.name ?? this.#who.agent?.id ?? '';
     const key = keys.agent(this.#facts.tenant, this.#facts.source.service ?? '', agent);
-    const last = (this.#memory.get(key) ?? {}) as AgentMemory;
+    const known = (this.#memory.get(key) ?? {}) as AgentMemory;
+    const last = sinceRotation(known, model.promptDigest, this.#facts.older);
     const { request } = model.names;
     // Nothing has answered a call that failed, whatever the span says.
     const response = this.#facts.outcome.status === 'failure' ? undefined : model.names.response;
@@ -262,21 +277,30 @@ class Settlement {
     if (model.promptDigest !== undefined) now.prompt = model.promptDigest;
     if (request !== undefined) now.request = request;
     if (response !== undefined) now.response = response;
+    const prompt = changeOf(['prompt'], last, now, last.promptTold, this.#moment);
+    const names = changeOf(['request', 'response'], last, now, last.modelTold, this.#moment);
+    if (prompt.told !== undefined) now.promptTold = prompt.told;
+    if (names.told !== undefined) now.modelTold = names.told;
     const differs = (field: keyof AgentMemory) => now[field] !== last[field];
-    const changed = (field: keyof AgentMemory) => last[field] !== undefined && differs(field);
-    if (differs('prompt') || differs('request') || differs('response')) this.#memory.set(key, now);
+    if (last !== known || Object.keys(now).some((field) => differs(field as keyof AgentMemory)))
+      this.#memory.set(key, now);
 
     const change = { actor: this.drafts.agent(), occurred_at: at, turn };
-    if (changed('prompt')) {
-      const details = { prompt_digest: now.prompt, previous_prompt_digest: last.prompt };
+    if (prompt.change !== undefined) {
+      const { previous, changes } = prompt.change;
+      const details = { changes, prompt_digest: now.prompt, previous_prompt_digest: previous.prompt };
       this.drafts.add({ ...change, action: 'prompt_changed', details });
     }
-    if (changed('request') || changed('response')) {
+    if (names.change !== undefined) {
+      const { previous, changes } = names.change;
       const details = {
-        previous_request: changed('request') ? last.request : undefined,
-        previous_response: changed('response') ? last.response : undefined,
+        changes,
+        previous_request: previous.request,
+        previous_response: previous.response,
       };
-      this.drafts.add({ ...change, action: 'model_changed', model: model.names, details });
+      // A call that names no model may be the one that tells of what changed before.
+      const named = Object.keys(model.names).length > 0 ? model.names : modelOf(now);
+      this.drafts.add({ ...change, action: 'model_changed', model: named, details });
     }
     return (
       (last.prompt === undefined && differs('prompt')) || (last.request === undefined && differs('request'))
@@ -318,4 +342,8 @@ class Settlement {
   #conversation(): ConversationMemory | undefined {
     return this.#memory.get(this.#conversationKey()) as ConversationMemory | undefined;
   }
+}
+
+function modelOf({ request, response }: AgentMemory): NonNullable<AuditRecord['model']> {
+  return present({ request, response });
 }

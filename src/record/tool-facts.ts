@@ -2,9 +2,13 @@ import type { Activity } from '../genai/activity.ts';
 import type { Answer } from '../genai/messages.ts';
 import { endingOfResult } from '../genai/outcome.ts';
 import { present } from '../genai/values.ts';
+import { join } from '../policy/demands.ts';
+import { type Detected, demandsOf, mentionsHealth } from '../policy/detection.ts';
 import { Redactions } from '../policy/redactions.ts';
+import type { ToolPolicy } from '../policy/registry.ts';
 import { summariseResult } from '../policy/summary.ts';
-import type { Cleaner } from './cleaner.ts';
+import { type Cleaner, canonicalOrText } from './cleaner.ts';
+import { isUnnamed, keptCall } from './contents.ts';
 import type { ToolFacts } from './facts.ts';
 import type { RecordedTool } from './record.ts';
 
@@ -23,18 +27,26 @@ export function toolFacts(
   outcome: ToolFacts['outcome'],
   clean: Cleaner,
   redactions = new Redactions(),
+  findings = clean.findings(),
 ): ToolFacts {
   const { registry, redactor } = clean.policy;
   const { toolArguments, toolResult } = call;
   const name = clean.said(call.toolName) ?? UNKNOWN_TOOL;
   const known = registry.tool(name, { arguments: toolArguments, result: toolResult });
-  const context = { tenant: clean.tenant, pseudonyms: known.pseudonyms };
+  const context = { tenant: clean.tenant, pseudonyms: known.pseudonyms, findings };
   const unnamed = isUnnamed(toolArguments);
   // What is not kept at all needs no word about what of it was taken out.
   const argsContext = unnamed ? context : { ...context, at: '/tool/arguments', redactions };
   const args = toolArguments === undefined ? undefined : redactor.redact(toolArguments, argsContext);
   const resultContext = { ...context, at: '/tool/result', redactions };
   const result = toolResult === undefined ? {} : summariseResult(toolResult, redactor, resultContext);
+  // Of a result little is kept, but all of it was seen.
+  if (toolResult !== undefined) redactor.look(toolResult, context);
+  const detected = findings.said(() =>
+    [name, toolArguments, toolResult].some(
+      (each) => each !== undefined && mentionsHealth(canonicalOrText(each)),
+    ),
+  );
   return present<ToolFacts>({
     recorded: present<RecordedTool>({
       arguments: unnamed ? undefined : args?.value,
@@ -44,13 +56,9 @@ export function toolFacts(
       result: Object.keys(result).length > 0 ? result : undefined,
       type: clean.said(call.toolType),
     }),
+    contents: keptCall(known, { arguments: toolArguments, result: toolResult }, clean),
     argumentsDigest: clean.argumentsDigest(toolArguments),
-    classification: known.classification,
-    domains: known.domains,
-    retentionClass: known.retentionClass,
-    unclassified: known.unclassified,
-    purposeRequired: known.purposeRequired,
-    tags: known.tags,
+    ...demanded(known, detected),
     resource: known.resource && {
       type: known.resource.type,
       action: known.resource.action,
@@ -62,7 +70,15 @@ export function toolFacts(
     outcome,
     truncated: args?.truncated ?? false,
     redactions: redactions.said(),
+    detected,
   });
+}
+
+/** What of a call's record its rules say, and what was found in it. */
+export function demanded(known: ToolPolicy, detected: Detected | undefined) {
+  const { classification, domains, purposeRequired, tags } = join(known, demandsOf(detected));
+  const { retention, unclassified } = known;
+  return { classification, domains, retentionClass: retention.class, unclassified, purposeRequired, tags };
 }
 
 /**
@@ -80,7 +96,9 @@ export function reportedTool(answer: Answer, asking: () => string, clean: Cleane
     toolResult: answer.result,
   });
   const redactions = new Redactions();
-  const facts = toolFacts(reported, 'reported', clean.outcome(ending, redactions), clean, redactions);
+  const findings = clean.findings();
+  const outcome = clean.outcome(ending, redactions, findings);
+  const facts = toolFacts(reported, 'reported', outcome, clean, redactions, findings);
   if (reported.toolName === undefined || callId(reported) === undefined)
     facts.answers = { prompt: asking(), position };
   return facts;
@@ -96,11 +114,6 @@ export function isIndex(id: string, name: string | undefined): boolean {
   if (id === '') return true;
   const [, stem] = /^(.+)[_:]\d{1,3}$/.exec(id) ?? [];
   return stem !== undefined && (stem === name || stem === `functions.${name}`);
-}
-
-/** One word alone: nobody can tell a secret from a name, so only its digest is kept. */
-function isUnnamed(args: unknown): boolean {
-  return typeof args === 'string' && /^\S+$/.test(args);
 }
 
 function fieldNames(value: unknown, clean: Cleaner): string[] | undefined {

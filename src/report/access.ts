@@ -32,7 +32,8 @@ WHERE action IN ('data_accessed', 'data_modified')
 ORDER BY occurred_at, chain_id, seq`;
 
 /**
- * @param subject as written in records: raw, as pseudonym, or the id of the resource
+ * @param subject as written in records: raw, as pseudonym, or the id of the resource. Raw, it is found under every
+ * live key.
  * @param from RFC 3339, inclusive
  * @param to RFC 3339, exclusive
  * @param verified whether the ledger was just found valid
@@ -44,7 +45,7 @@ export async function accessReport(
   verified: boolean,
 ): Promise<AccessReport> {
   const { subject, from, to } = query;
-  const names = [subject, keyring.pseudonym('default', 'subject', subject)];
+  const names = [subject, ...keyring.pseudonyms('default', 'subject', subject)];
   const rows = await store.query<Found>(ACCESSES, { names, from, to });
   const accesses = onePerAccess(rows).map(accessOf);
   return {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { payloadDigest } from '../chain/entry.ts';
 import { systemClock } from '../clock.ts';
+import { createContentKeys } from '../config/content-keys.ts';
 import { createDeployment, type Deployment, type Environment } from '../config/deployment.ts';
 import { DEFAULT_DIR, type Layout } from '../config/layout.ts';
 import { VERSION } from '../config/package.ts';
@@ -12,6 +13,7 @@ import { Writer } from '../pipeline.ts';
 import type { PolicyDocument } from '../policy/document.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
+import { vaults } from '../policy/vaulting.ts';
 import { canonicalJson } from '../record/canonical.ts';
 import { ThreadListener } from './main-thread.ts';
 import { localRecorder, type Recorder } from './recorder.ts';
@@ -89,10 +91,22 @@ function ownAudit(
   env: Environment,
 ): Audit {
   const { name } = placeOf(options, env);
-  const journal = Journal.takeOver(deployment.layout.journals, roleOf(name));
-  const { ledgerId } = deployment;
+  const { ledgerId, layout } = deployment;
+  const { vault } = settingsOf(layout, env, options.config);
+  const contentKeys = vaults(policy.document)
+    ? createContentKeys(layout, { env, command: vault.key_command })
+    : undefined;
+  const journal = Journal.takeOver(layout.journals, roleOf(name));
   const heirOf = (left: Journal) =>
-    new Writer({ journal: left, policy, ledgerId, clock: systemClock, writer: name, version: VERSION });
+    new Writer({
+      journal: left,
+      policy,
+      ledgerId,
+      clock: systemClock,
+      writer: name,
+      version: VERSION,
+      ...(contentKeys === undefined ? {} : { contentKeys: () => contentKeys }),
+    });
   const writer = heirOf(journal);
   const recorder = localRecorder(writer, async () => {
     threads?.close();

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isSpanledgerError, messageOf } from '../errors.ts';
 import type { Store } from '../store/client.ts';
-import { GUEST_PATHS, type GuestQuery } from '../store/guest.ts';
+import { GUEST_PATHS, type GuestQuery, readGuestQuery } from '../store/guest.ts';
 import { type Answer, json, type Route } from './http.ts';
 
 export interface EngineOptions {
@@ -26,17 +26,17 @@ export function engineRoutes({ store, readOnly }: EngineOptions): Route[] {
   const storeOf = (query: GuestQuery) => (query.readOnly ? readOnly : store);
   return [
     route('text', (body) => {
-      const query = JSON.parse(body) as GuestQuery;
+      const query = readGuestQuery(body);
       return storeOf(query).text(query.sql, query.format ?? 'JSONEachRow', query.parameters);
     }),
     route('command', async (body) => {
-      const query = JSON.parse(body) as GuestQuery;
+      const query = readGuestQuery(body);
       await storeOf(query).command(query.sql, query.parameters);
       return '';
     }),
     route('insert', async (body) => {
       const end = body.indexOf('\n');
-      const query = JSON.parse(body.slice(0, end)) as GuestQuery;
+      const query = readGuestQuery(body.slice(0, end));
       await storeOf(query).insert(query.sql, body.slice(end + 1));
       return '';
     }),

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { createSecureContext } from 'node:tls';
+import type { Environment } from '../config/deployment.ts';
 import type { ServeSettings } from '../config/settings.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';
 
@@ -30,6 +31,31 @@ export function addressOf(listen: string, what: string): Address {
   throw new SpanledgerError('usage_invalid', `${what} ${listen} is no address`, {
     hint: 'write it as 127.0.0.1:4318; port 0 takes a free one',
   });
+}
+
+/** Where each door is by default, by its flag. */
+export const DOORS = {
+  'otlp-listen': '127.0.0.1:4318',
+  'otlp-grpc-listen': '127.0.0.1:4317',
+  'admin-listen': '127.0.0.1:4319',
+} as const;
+
+/**
+ * Flags over variables over the file over defaults.
+ *
+ * @throws SpanledgerError `usage_invalid`
+ */
+export function listensAt(
+  name: keyof typeof DOORS,
+  env: Environment,
+  serve: ServeSettings,
+  flag?: string,
+): Address {
+  const setting = name.replaceAll('-', '_') as 'otlp_listen' | 'otlp_grpc_listen' | 'admin_listen';
+  return addressOf(
+    flag ?? env[`SPANLEDGER_${setting.toUpperCase()}`] ?? serve[setting] ?? DOORS[name],
+    `--${name}`,
+  );
 }
 
 export function textOf({ host, port }: Address): string {

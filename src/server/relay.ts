@@ -137,7 +137,9 @@ export class Relay {
       if (stopped !== undefined && how !== 'restored') break;
     }
     if (stopped !== undefined) return conflict({ stopped, added });
+    const contents = entries.reduce((sum, each) => sum + (each.contents?.length ?? 0), 0);
     const answer: RelayAnswer = { chain_id: chainId, size: last.seq + 1, head: last.recordHash, added };
+    if (contents > 0) answer.contents = contents;
     return json(200, answer);
   }
 

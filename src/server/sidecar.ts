@@ -5,14 +5,17 @@ import type { Layout } from '../config/layout.ts';
 import type { Settings } from '../config/settings.ts';
 import type { SpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
-import type { MasterKey } from '../policy/keyring.ts';
+import type { PolicyDocument } from '../policy/document.ts';
+import { isSameKeys, type MasterKeys } from '../policy/keyring.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
+import { vaults } from '../policy/vaulting.ts';
 import { canonicalJson } from '../record/canonical.ts';
 import { Shipper } from '../shipper.ts';
 import type { Store } from '../store/client.ts';
 import type { Host } from '../store/guest.ts';
 import type { Target } from '../target/target.ts';
+import type { ContentKeys } from '../vault/content-keys.ts';
 import { adminRoutes, type Health } from './admin.ts';
 import { Budget } from './budget.ts';
 import { DeniedReads } from './denied.ts';
@@ -34,12 +37,14 @@ export interface SidecarOptions {
   layout: Layout;
   ledgerId: string;
   policy: Policy;
-  /** What its keyed digests come from: threads that understand compile the policy anew. */
-  master: MasterKey;
+  /** What its keyed digests come from, oldest first: threads that understand compile the policy anew. */
+  master: MasterKeys;
   store: Store;
   target: Target;
   writer: Writer;
   settings: Settings;
+  /** Those of the writer. */
+  contentKeys?: () => ContentKeys;
   otlp: Address;
   grpc: Address;
   admin: Address;
@@ -73,6 +78,7 @@ export class Sidecar {
   readonly #tokens: Tokens;
   readonly #intake: Intake;
   #policy: Policy;
+  #master: MasterKeys;
   #understanding: UnderstandingPool;
   readonly #deniedReads: DeniedReads;
   readonly #denied: NonNullable<HttpOptions['denied']>;
@@ -90,6 +96,7 @@ export class Sidecar {
       this.#broken = resolve;
     });
     this.#policy = policy;
+    this.#master = master;
     this.#tokens = new Tokens(settings.tokens);
     const tokens = this.#tokens;
     this.#refuseOpen(settings);
@@ -182,28 +189,47 @@ export class Sidecar {
    * Takes over the tokens and the policy of new settings: what was taken is recorded under the policy it came under,
    * then the chain ends, and its successor tells of the change. Addresses, TLS and `forward` stay as they are.
    *
-   * @throws SpanledgerError `usage_invalid` where an address would be open: nothing has changed. `journal_broken`: the
-   * tokens have.
+   * @throws SpanledgerError `usage_invalid` where an address would be open: nothing has changed. `journal_broken`, or
+   * `config_invalid` where contents are to be vaulted and their key is not to be had: the tokens have.
    */
   async reload(settings: Settings): Promise<void> {
     this.#refuseOpen(settings);
     this.#tokens.replace(settings.tokens);
-    const { master, writer, log } = this.#options;
+    const { log, contentKeys } = this.#options;
     log.info({ tokens: settings.tokens.length }, 'the tokens are taken over');
     const document = policyOf(settings.policy);
     if (canonicalJson(document) === canonicalJson(this.#policy.document)) return;
+    if (vaults(document)) contentKeys?.();
+    await this.#turn(this.#master, document);
+    log.info({}, 'the policy has changed');
+  }
+
+  /**
+   * Takes over the master keys as they are now, in the same way: the next chain tells which key pseudonyms are under.
+   *
+   * @throws SpanledgerError `journal_broken`
+   */
+  async rekey(master: MasterKeys): Promise<void> {
+    if (isSameKeys(master, this.#master)) return;
+    await this.#turn(master, this.#policy.document);
+    const [pseudonym_key, ...older] = this.#policy.keyring.ids;
+    this.#options.log.info({ pseudonym_key, older }, 'the keys have changed');
+  }
+
+  /** All of it at once: what is understood under one policy and key is never sealed under another. */
+  async #turn(master: MasterKeys, document: PolicyDocument): Promise<void> {
+    const { writer } = this.#options;
     const policy = compilePolicy(master, document);
     const before = this.#understanding;
-    // All of it at once: what is understood under one policy is never sealed under another.
     await this.#intake.turn(() => {
       writer.turn(policy);
       this.#policy = policy;
+      this.#master = master;
       this.#understanding = new UnderstandingPool({ master, document });
       return this.#understanding;
     });
     await before.close();
     this.#shipper.wake();
-    log.info({}, 'the policy has changed');
   }
 
   #refuseOpen(settings: Settings): void {

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, SpanledgerError } from '../errors.ts';
 import type { PolicyDocument } from '../policy/document.ts';
-import type { MasterKey } from '../policy/keyring.ts';
+import type { MasterKey, MasterKeys } from '../policy/keyring.ts';
 import { compilePolicy } from '../policy/policy.ts';
 import type { Encoding } from './answers.ts';
 import { type BodyRead, type Understanding, understandBody } from './understanding.ts';
@@ -21,7 +21,8 @@ const READ_WITHIN_MS = 60_000;
 
 /** What a thread compiles its policy from. */
 export interface PolicyGiven {
-  master: MasterKey;
+  /** One, or all that are live, oldest first. */
+  master: MasterKey | MasterKeys;
   document: PolicyDocument;
 }
 

@@ -30,10 +30,11 @@ export class Store {
   /**
    * Opens the engine on `<dir>/clickhouse`. One process at a time, one directory a process.
    *
+   * @param how `to-look` leaves every file as it was: no lock file is made, and the engine merges nothing.
    * @throws SpanledgerError `directory_busy`, `dependency_missing`, `store_unreachable`
    */
-  static async embedded(layout: Layout): Promise<Store> {
-    const lock = FileLock.take(layout.storeLock);
+  static async embedded(layout: Layout, how: 'to-work' | 'to-look' = 'to-work'): Promise<Store> {
+    const lock = how === 'to-work' ? FileLock.take(layout.storeLock) : FileLock.borrow(layout.storeLock);
     if (lock === undefined) {
       const holder = FileLock.holder(layout.storeLock);
       throw new SpanledgerError(
@@ -46,6 +47,7 @@ export class Store {
     }
     try {
       const engine = await embeddedEngine(layout.clickhouse);
+      if (how === 'to-look') await engine.command('SYSTEM STOP MERGES', {});
       const release = async () => {
         await engine.close();
         await drained();

@@ -29,6 +29,21 @@ export interface GuestQuery {
   readOnly?: true;
 }
 
+/** JSON knows no bigint, and as text it is another parameter: a list of them would be one of texts. */
+function guestText(query: GuestQuery): string {
+  return JSON.stringify(query, (_, value: unknown) =>
+    typeof value === 'bigint' ? { bigint: String(value) } : value,
+  );
+}
+
+/** What a guest asks, as it was before it was text. */
+export function readGuestQuery(text: string): GuestQuery {
+  return JSON.parse(text, (_, value: unknown) => {
+    const { bigint } = Object(value) as { bigint?: unknown };
+    return typeof bigint === 'string' ? BigInt(bigint) : value;
+  }) as GuestQuery;
+}
+
 /** The engine of the process that has the directory open, asked over its loopback address. */
 export class GuestEngine implements Engine {
   readonly #host: Host;
@@ -57,7 +72,7 @@ export class GuestEngine implements Engine {
   async close(): Promise<void> {}
 
   #query(what: 'text' | 'command' | 'insert', query: GuestQuery, rows?: string): Promise<string> {
-    const asked = JSON.stringify(query, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+    const asked = guestText(query);
     return askHost(this.#host, what, rows === undefined ? asked : `${asked}\n${rows}`);
   }
 }

@@ -11,7 +11,8 @@ export interface Migration {
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 
-const REGISTER = `CREATE TABLE IF NOT EXISTS spanledger.schema_migrations
+/** Where migrations are recorded; made before the first of them. */
+export const REGISTER = `CREATE TABLE IF NOT EXISTS spanledger.schema_migrations
 (
     name       String,
     digest     String,
@@ -27,7 +28,7 @@ ENGINE = MergeTree ORDER BY name SETTINGS fsync_after_insert = 1, fsync_part_dir
  * @throws SpanledgerError `store_schema` when a migration already applied had another text.
  */
 export async function migrate(store: Store): Promise<string[]> {
-  let known = await knownIn(store);
+  let known = await appliedTo(store);
   if (known === undefined) {
     await store.command('CREATE DATABASE IF NOT EXISTS spanledger');
     await store.command(REGISTER);
@@ -56,7 +57,7 @@ export async function migrate(store: Store): Promise<string[]> {
 }
 
 /** The digests of what was applied, by name; undefined where nothing was. Whoever only writes records may ask this. */
-async function knownIn(store: Store): Promise<Map<string, string> | undefined> {
+export async function appliedTo(store: Store): Promise<Map<string, string> | undefined> {
   try {
     const rows = await store.query<{ name: string; digest: string }>(
       'SELECT name, digest FROM spanledger.schema_migrations',
@@ -80,4 +81,25 @@ export function migrations(): Migration[] {
         .filter((statement) => statement !== '');
       return { name, digest: hash('sha256', text), statements };
     });
+}
+
+const CREATES = /^(?:--.*\n)*CREATE (?:TABLE|VIEW) IF NOT EXISTS spanledger\.(\w+)/;
+
+/** The tables and views that migrations make, by name, in the order in which they are made. */
+export function created(): Map<string, string> {
+  const statements = migrations().flatMap((migration) => migration.statements);
+  return new Map(
+    statements.flatMap((statement) => {
+      const name = CREATES.exec(statement)?.[1];
+      return name === undefined ? [] : [[name, statement] as const];
+    }),
+  );
+}
+
+/** Names of the tables and views that a database has. */
+export async function presentIn(store: Store): Promise<Set<string>> {
+  const rows = await store.query<{ name: string }>(
+    `SELECT name FROM system.tables WHERE database = 'spanledger'`,
+  );
+  return new Set(rows.map(({ name }) => name));
 }

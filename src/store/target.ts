@@ -3,6 +3,7 @@ import { SpanledgerError } from '../errors.ts';
 import type { Batch } from '../target/batch.ts';
 import type { Delivered, Delivery, Target } from '../target/target.ts';
 import type { Store } from './client.ts';
+import { contentsOf, deliverContents } from './contents.ts';
 import { confirm, insertRecords, isSame, type Standing, standingAt } from './records.ts';
 
 /** A ClickHouse as the target of journals, and of relayed entries. */
@@ -19,9 +20,11 @@ export class StoreTarget implements Target {
   }
 
   async deliver(batch: Batch, how: Delivery): Promise<Delivered> {
-    const { missing, forked } =
-      how === 'new' ? { missing: [...batch], forked: undefined } : await this.#compare(batch);
+    const { missing, forked, live } =
+      how === 'new' ? { missing: [...batch], forked: undefined, live: batch } : await this.#compare(batch);
     if (forked !== undefined && how !== 'restored') return { added: 0, stopped: forked };
+    // First what records refer to: whatever dies between the two, no ref is there without its content.
+    await deliverContents(this.#store, contentsOf(live));
     // What is missing may still be on its way, by an insert whose line was cut: the token, which the engine keeps
     // by partition, lets only one of the two in. That of a batch that was there once would swallow it.
     await insertRecords(this.#store, batch, missing, how === 'restored' ? 'again' : 'once');
@@ -53,10 +56,23 @@ export class StoreTarget implements Target {
   }
 
   /** What of the batch has not arrived, and whether another record stands at one of its places. */
-  async #compare(batch: Batch): Promise<{ missing: SealedRecord[]; forked: StoppedChain | undefined }> {
+  async #compare(batch: Batch): Promise<Compared> {
     const there = await standingAt(this.#store, batch[0].chainId, batch[0].seq, batch.at(-1)!.seq);
-    return { missing: batch.filter((record) => !there.has(record.seq)), forked: otherAt(batch, there) };
+    const isLive = ({ seq }: SealedRecord) =>
+      (there.get(seq) ?? []).every((row) => row.retentionClass !== undefined);
+    return {
+      missing: batch.filter((record) => !there.has(record.seq)),
+      forked: otherAt(batch, there),
+      live: batch.filter(isLive),
+    };
   }
+}
+
+interface Compared {
+  missing: SealedRecord[];
+  forked: StoppedChain | undefined;
+  /** Those that no tombstone stands for: what has lawfully gone comes back with no content either. */
+  live: readonly SealedRecord[];
 }
 
 /** A hash that is ours over a payload that is not is told with the payload's digest. */

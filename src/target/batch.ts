@@ -19,7 +19,7 @@ export class Gathering {
   take(record: SealedRecord): boolean {
     const [first] = this.records;
     const partition = partitionOf(record);
-    const bytes = this.#bytes + Buffer.byteLength(record.payload);
+    const bytes = this.#bytes + bytesOf(record);
     if (first !== undefined) {
       if (record.chainId !== first.chainId || this.records.length >= MAX_BATCH_ROWS) return false;
       if (bytes > MAX_BATCH_BYTES) return false;
@@ -34,6 +34,11 @@ export class Gathering {
   get batch(): Batch | undefined {
     return this.records.length === 0 ? undefined : (this.records as unknown as Batch);
   }
+}
+
+/** With the contents that travel with it. */
+function bytesOf({ payload, contents = [] }: SealedRecord): number {
+  return contents.reduce((sum, { sealed }) => sum + sealed.length, Buffer.byteLength(payload));
 }
 
 /** Records in order, as batches. */

@@ -2,6 +2,7 @@ import { payloadDigest, recordHash } from '../chain/entry.ts';
 import type { SealedRecord } from '../chain/seal.ts';
 import { readCanonical } from '../record/reader.ts';
 import type { AuditRecord } from '../record/record.ts';
+import { type ContentLine, contentLinesOf, readContents } from './content-line.ts';
 
 /** A record on its way to a relay: one line of JSON, its payload as the text that was hashed. */
 interface Line {
@@ -12,6 +13,8 @@ interface Line {
   prev_hash: string;
   record_hash: string;
   payload: string;
+  /** Where any is vaulted. */
+  contents?: ContentLine[];
 }
 
 export function lineOf(record: SealedRecord): string {
@@ -23,6 +26,7 @@ export function lineOf(record: SealedRecord): string {
     prev_hash: record.prevHash,
     record_hash: record.recordHash,
     payload: record.payload,
+    ...(record.contents === undefined ? {} : { contents: contentLinesOf(record.contents) }),
   };
   return `${JSON.stringify(line)}\n`;
 }
@@ -82,5 +86,8 @@ export function readLine(
   if (record?.v !== 1 || record.retention_class !== retention_class) return { problem: 'retention_class' };
   if (!OCCURRED_AT.test(record.occurred_at) || !RECORDED_AT.test(record.recorded_at))
     return { problem: 'payload: its times' };
+  const contents = readContents(line.contents, record);
+  if (contents === undefined) return { problem: 'contents: they are not what the payload refers to' };
+  if (contents.length > 0) sealed.contents = contents;
   return { sealed, record };
 }

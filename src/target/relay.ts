@@ -25,6 +25,8 @@ export interface RelayAnswer {
   size: number;
   head: string;
   added: number;
+  /** Sealed contents it took to the vault, where any were sent: a relay that knows none would leave refs to nothing. */
+  contents?: number;
 }
 
 /** And what where a record has not its place: with 409, `added` counts what was sent all the same. */
@@ -72,7 +74,7 @@ export class RelayTarget implements Target {
   async deliver(batch: Batch, how: Delivery): Promise<Delivered> {
     let added = 0;
     let stopped: StoppedChain | undefined;
-    for (const { lines, last } of requestsOf(batch)) {
+    for (const { lines, last, contents } of requestsOf(batch)) {
       const path = `/v1/entries${how === 'restored' ? '?restored=1' : ''}`;
       const { status, body } = await this.#ask(path, lines);
       if (status === 409) {
@@ -86,6 +88,7 @@ export class RelayTarget implements Target {
       // Whatever answers 200 is not a relay yet: what is acknowledged is the last record, by its hash.
       const isTaken = answer.chain_id === last.chainId && answer.head === last.recordHash;
       if (!isTaken || answer.size !== last.seq + 1) throw noRelay(this.#base);
+      if (contents > 0 && answer.contents !== contents) throw noVault(this.#base);
       added += Number(answer.added);
     }
     return stopped === undefined ? { added } : { added, stopped };
@@ -136,23 +139,26 @@ export class RelayTarget implements Target {
   }
 }
 
-function* requestsOf(batch: Batch): Generator<{ lines: string; last: SealedRecord }> {
+function* requestsOf(batch: Batch): Generator<{ lines: string; last: SealedRecord; contents: number }> {
   let lines = '';
   let bytes = 0;
+  let contents = 0;
   let last: SealedRecord = batch[0];
   for (const record of batch as readonly SealedRecord[]) {
     const line = lineOf(record);
     const size = Buffer.byteLength(line);
     if (lines !== '' && bytes + size > MAX_REQUEST_BYTES) {
-      yield { lines, last };
+      yield { lines, last, contents };
       lines = '';
       bytes = 0;
+      contents = 0;
     }
     lines += line;
     bytes += size;
+    contents += record.contents?.length ?? 0;
     last = record;
   }
-  yield { lines, last };
+  yield { lines, last, contents };
 }
 
 function isListOfText(value: unknown): value is string[] {
@@ -162,6 +168,12 @@ function isListOfText(value: unknown): value is string[] {
 function noRelay(base: string): SpanledgerError {
   return new SpanledgerError('relay_refused', `what answers at ${base} is no relay`, {
     hint: 'is SPANLEDGER_ENDPOINT the OTLP/HTTP address of a spanledger sidecar?',
+  });
+}
+
+function noVault(base: string): SpanledgerError {
+  return new SpanledgerError('relay_refused', `the relay at ${base} did not take the contents of records`, {
+    hint: 'bring the sidecar to this version: what it lacks is sent again',
   });
 }
 

@@ -10,6 +10,7 @@ export const FINDINGS = {
   tombstone_mismatch: 'critical',
   interrupted: 'info',
   fork: 'critical',
+  content_mismatch: 'critical',
 } as const satisfies { [code: string]: Severity };
 
 export type Severity = 'critical' | 'warning' | 'info';

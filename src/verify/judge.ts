@@ -1,5 +1,8 @@
 import { payloadDigest, recordHash, ZERO_HASH } from '../chain/entry.ts';
 import { readCanonical } from '../record/reader.ts';
+import type { AuditRecord } from '../record/record.ts';
+import { vaultedIn } from '../vault/sealed.ts';
+import type { ContentPlace, FoundContent } from './contents.ts';
 import {
   type ChainResult,
   FINDINGS,
@@ -31,15 +34,20 @@ export class Judge {
   records = 0;
   expired = 0;
   erased = 0;
+  /** What sound records refer to and has not been judged: whoever asks for it empties it. */
+  readonly contents: ContentPlace[] = [];
   readonly #ledgerId: string;
+  readonly #asOf: number;
   readonly #tampered = new Set<string>();
   readonly #rollbacks = new Rollbacks();
   readonly #successors = new Successors();
   readonly #interruptions = new Interruptions();
   #chain: Chain | undefined;
 
-  constructor(ledgerId: string) {
+  /** @param asOf Unix seconds: what has expired before may be gone. */
+  constructor(ledgerId: string, asOf: number) {
     this.#ledgerId = ledgerId;
+    this.#asOf = asOf;
   }
 
   stretch({ chainId, from, to, prev, last }: Stretch): void {
@@ -86,6 +94,31 @@ export class Judge {
     this.#interruptions.hear(chainId, seq, payload);
     const read = readCanonical(payload);
     if ('problem' in read) this.#report('payload_not_canonical', chainId, seq, read.problem);
+    else this.#refers(chainId, seq, read.value);
+  }
+
+  /** What the vault has at some places. A row beside the right one, of another ref, is nobody's content. */
+  vault(places: readonly ContentPlace[], found: readonly FoundContent[]): void {
+    const rows = new Map<ContentPlace, FoundContent[]>();
+    for (const each of found) rows.set(each.place, [...(rows.get(each.place) ?? []), each]);
+    for (const place of places) {
+      const why = this.#amiss(place, rows.get(place) ?? []);
+      if (why === undefined) continue;
+      const { chainId, seq, field } = place;
+      this.#report('content_mismatch', chainId, seq, `${field}: ${why}`);
+    }
+  }
+
+  #amiss({ digest, expiresAt }: ContentPlace, rows: readonly FoundContent[]): string | undefined {
+    if (rows.length === 0) return expiresAt <= this.#asOf ? undefined : 'its sealed content is missing';
+    if (rows.some((row) => row.digest !== digest)) return 'the sealed content does not hash to the ref';
+    return rows.every(({ hasKey }) => hasKey) ? undefined : 'the key of its sealed content is missing';
+  }
+
+  #refers(chainId: string, seq: bigint, record: unknown): void {
+    if (typeof record !== 'object' || record === null || !('content' in record)) return;
+    for (const { field, digest, expiresAt } of vaultedIn(record as AuditRecord))
+      this.contents.push({ chainId, seq, field, digest, expiresAt });
   }
 
   /** Tool calls of whose end nothing was heard: it may stand in a chain that came before theirs. */
@@ -171,6 +204,7 @@ export class Judge {
     this.#interruptions.hear(row.chainId, row.seq, row.payload);
     const read = readCanonical(row.payload);
     if ('problem' in read) this.#find('payload_not_canonical', chain, row.seq, read.problem);
+    else this.#refers(row.chainId, row.seq, read.value);
   }
 
   /** Between its tombstone and its purge a record stands twice, with equal hashes: that is no duplicate. */

@@ -1,4 +1,5 @@
 import type { Store } from '../store/client.ts';
+import { readContents } from './contents.ts';
 import { PAGE_RANGES, PAGE_ROWS, packed, planScan, readPayloads, readRows } from './rows.ts';
 import type { Scanned, Scanner, Stretch } from './scan.ts';
 
@@ -15,5 +16,6 @@ export function nodeScanner(store: Store, chains: readonly string[] | undefined)
       for (const parts of packs) yield* readRows(store, parts);
     },
     payloads: (stretches: readonly Stretch[]) => readPayloads(store, stretches),
+    contents: (places) => readContents(store, places, 'here'),
   };
 }

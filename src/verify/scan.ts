@@ -1,3 +1,5 @@
+import type { ContentPlace, FoundContent } from './contents.ts';
+
 /**
  * What a scanner yields, chain by chain in order of chain_id, within a chain in order of seq, the rows of one
  * seq live first, then by record_hash, payload_digest and expires_at.
@@ -52,4 +54,6 @@ export interface Scanner {
   scan(): AsyncGenerator<Scanned>;
   /** The payloads of some stretches, for which one query is enough. */
   payloads(stretches: readonly Stretch[]): AsyncGenerator<Payload>;
+  /** What the vault has at some places, for which one query is enough. */
+  contents(places: readonly ContentPlace[]): Promise<FoundContent[]>;
 }

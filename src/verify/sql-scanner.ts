@@ -1,5 +1,6 @@
 import type { Store } from '../store/client.ts';
 import { COLUMNS } from './columns.ts';
+import { readContents } from './contents.ts';
 import { packed, planScan, type Range, readPayloads, readRows } from './rows.ts';
 import type { Scanned, Scanner, Stretch } from './scan.ts';
 
@@ -25,6 +26,7 @@ export function sqlScanner(store: Store, ledgerId: string, chains: readonly stri
       for (const parts of packs) yield* scanParts(store, ledgerId, parts);
     },
     payloads: (stretches: readonly Stretch[]) => readPayloads(store, stretches),
+    contents: (places) => readContents(store, places, 'engine'),
   };
 }
 

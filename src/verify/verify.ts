@@ -1,4 +1,5 @@
 import type { Store } from '../store/client.ts';
+import { CONTENTS_AT_ONCE } from './contents.ts';
 import type { Verification } from './findings.ts';
 import type { OpenIntent } from './interruptions.ts';
 import { Judge } from './judge.ts';
@@ -12,6 +13,11 @@ export interface VerifyOptions {
   engine?: 'sql' | 'node';
   /** Only the chains that hold records of this conversation; its records are what is counted. */
   conversation?: string;
+  /**
+   * When it is, in Unix seconds: contents that have expired may be gone.
+   * @default the host's clock
+   */
+  asOf?: number;
   progress?: (done: number, total: number) => void;
 }
 
@@ -29,7 +35,7 @@ export async function verify(store: Store, options: VerifyOptions): Promise<Veri
     options.engine === 'node'
       ? nodeScanner(store, scope?.chains)
       : sqlScanner(store, options.ledgerId, scope?.chains);
-  const judge = new Judge(options.ledgerId);
+  const judge = new Judge(options.ledgerId, options.asOf ?? Date.now() / 1_000);
   const clean = new Clean(judge, scanner);
   const total = await scanner.total();
   for await (const scanned of scanner.scan()) {
@@ -38,10 +44,12 @@ export async function verify(store: Store, options: VerifyOptions): Promise<Veri
       judge.stretch(scanned);
       await clean.add(scanned);
     }
+    await judgeContents(judge, scanner, CONTENTS_AT_ONCE);
     options.progress?.(judge.records, total);
   }
   await clean.check();
   for (const intent of judge.openIntents) if (!(await hasOutcome(store, intent))) judge.interrupted(intent);
+  await judgeContents(judge, scanner, 1);
   judge.finish(scope?.chains);
   const broken = judge.findings.find((finding) => finding.severity === 'critical');
   return {
@@ -67,6 +75,14 @@ export async function verify(store: Store, options: VerifyOptions): Promise<Veri
     trusted_keys: [],
     elapsed_ms: Math.round(performance.now() - started),
   };
+}
+
+/** Asks for what records refer to, once there is so much of it: of a ledger without a vault, for nothing. */
+async function judgeContents(judge: Judge, scanner: Scanner, least: number): Promise<void> {
+  while (judge.contents.length >= least) {
+    const places = judge.contents.splice(0, CONTENTS_AT_ONCE);
+    judge.vault(places, await scanner.contents(places));
+  }
 }
 
 /** Stretches whose payloads are still to be read for their canonical form: short ones are read together. */

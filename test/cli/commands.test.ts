@@ -7,7 +7,18 @@ import { FileLock } from '../../src/journal/lock.ts';
 import type { Verification } from '../../src/verify/findings.ts';
 import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 
-const COMMANDS = ['demo', 'ingest', 'verify', 'query', 'timeline', 'sql', 'migrate'];
+const COMMANDS = [
+  'demo',
+  'doctor',
+  'ingest',
+  'verify',
+  'query',
+  'timeline',
+  'sql',
+  'migrate',
+  'pseudonym resolve',
+  'pseudonym rotate',
+];
 
 describe('the command line', () => {
   let dir: string;
@@ -19,7 +30,7 @@ describe('the command line', () => {
   afterAll(() => rmSync(join(dir, '..'), { recursive: true, force: true }));
 
   it.each(COMMANDS)('%s has help with an example and a --json', async (command) => {
-    const ran = await spanledger([command, '--help']);
+    const ran = await spanledger([...command.split(' '), '--help']);
     expect(ran.code).toBe(0);
     expect(ran.stdout).toMatch(/Example:\n {2}spanledger /);
     expect(ran.stdout).toContain('--json');
@@ -37,6 +48,9 @@ describe('the command line', () => {
     [['query', 'by_conversation'], /needs --conversation/],
     [['query', 'failures', '--since', 'yesterday'], /no time/],
     [['ingest'], /missing required argument/],
+    [['pseudonym'], /Usage: spanledger pseudonym/],
+    [['pseudonym', 'reverse'], /unknown command/],
+    [['pseudonym', 'resolve', '--reason', 'x'], /missing required argument/],
     [['demo', '--url', 'http://localhost:1'], /embedded/],
     // An empty id is that of all records that have none.
     [['timeline', ''], /a conversation is empty/],
@@ -52,16 +66,20 @@ describe('the command line', () => {
     expect(ran.stdout).toBe('');
   });
 
-  it.each([['verify'], ['timeline', 'x'], ['sql', 'SELECT 1'], ['query', 'failures'], ['migrate']])(
-    '%s exits with 2 where there is no directory',
-    async (...args) => {
-      const missing = join(temporaryFolder(), 'missing');
-      const ran = await spanledger([...args, '--dir', missing]);
-      expect(ran.code).toBe(2);
-      expect(ran.stderr).toContain(`there is no directory ${missing}`);
-      expect(existsSync(missing)).toBe(false);
-    },
-  );
+  it.each([
+    ['verify'],
+    ['doctor'],
+    ['timeline', 'x'],
+    ['sql', 'SELECT 1'],
+    ['query', 'failures'],
+    ['migrate'],
+  ])('%s exits with 2 where there is no directory', async (...args) => {
+    const missing = join(temporaryFolder(), 'missing');
+    const ran = await spanledger([...args, '--dir', missing]);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain(`there is no directory ${missing}`);
+    expect(existsSync(missing)).toBe(false);
+  });
 
   it('exits with 3 while another process has the directory, and names it', async () => {
     const lock = FileLock.take(join(dir, 'store.lock'))!;
@@ -138,7 +156,7 @@ describe('the command line', () => {
     const fresh = join(temporaryFolder(), 'fresh');
     createDeployment(fresh, {});
     expect(documentOf(await spanledger(['migrate', '--dir', fresh, '--json']))).toMatchObject({
-      applied: ['0001_ledger.sql', '0002_questions.sql'],
+      applied: ['0001_ledger.sql', '0002_questions.sql', '0003_content.sql'],
     });
     expect(documentOf(await spanledger(['migrate', '--dir', fresh, '--json']))).toMatchObject({
       applied: [],

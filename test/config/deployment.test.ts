@@ -10,9 +10,16 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createDeployment, type Deployment, openDeployment } from '../../src/config/deployment.ts';
+import {
+  createDeployment,
+  type Deployment,
+  type Environment,
+  openDeployment,
+} from '../../src/config/deployment.ts';
 import { layoutOf } from '../../src/config/layout.ts';
+import { writeMasterKeys } from '../../src/config/master-keys.ts';
 import { isSpanledgerError } from '../../src/errors.ts';
+import type { MasterKey } from '../../src/policy/keyring.ts';
 import { journalChild } from '../support/child.ts';
 import { codeOf, fileFolder } from '../support/ledger-kit.ts';
 
@@ -22,7 +29,10 @@ const newDir = () => join(folder, `ledger-${made++}`);
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
 const ID = '0c5d3a4e-6f1b-4c2d-9e8f-7a6b5c4d3e2f';
 const KEY = `k2 ${Buffer.alloc(32, 9).toString('base64url')}`;
-const key = ({ master }: Deployment) => `${master.id} ${Buffer.from(master.secret).toString('base64url')}`;
+const lineOf = ({ id, secret }: MasterKey) => `${id} ${Buffer.from(secret).toString('base64url')}`;
+const line = (id: number, byte = id) => lineOf({ id: `k${id}`, secret: Buffer.alloc(32, byte) });
+/** The one that writes. */
+const key = ({ master }: Deployment) => lineOf(master.at(-1)!);
 
 describe('making a deployment', () => {
   it.each([0o022, 0o000, 0o077])('is for its owner only, under umask %s', (umask) => {
@@ -31,7 +41,8 @@ describe('making a deployment', () => {
     const dir = join(newDir(), 'deeper');
     const { layout, ledgerId, master } = createDeployment(dir, {});
     expect(ledgerId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-    expect(master.secret).toHaveLength(32);
+    expect(master).toHaveLength(1);
+    expect(master[0]!.secret).toHaveLength(32);
     for (const path of [join(dir, '..'), dir, join(dir, 'keys')]) expect(mode(path), path).toBe('700');
     for (const path of [layout.ledgerFile, layout.masterKeyFile]) expect(mode(path), path).toBe('600');
     expect(readdirSync(dir).sort()).toEqual(['keys', 'ledger.json']);
@@ -242,18 +253,66 @@ describe('opening a deployment', () => {
       expect((error as { hint?: string }).hint).toBe(`chmod 600 ${layout.masterKeyFile}`);
       for (const good of [0o600, 0o400]) {
         chmodSync(layout.masterKeyFile, good);
-        expect(openDeployment(dir, {}).master.id).toBe('k1');
+        expect(openDeployment(dir, {}).master.map(({ id }) => id)).toEqual(['k1']);
       }
     },
   );
 
-  it('takes the last of several keys, whatever ends their lines', () => {
+  it('reads several keys, the last of which writes, whatever ends their lines', () => {
     const dir = newDir();
     const { layout } = createDeployment(dir, {});
     for (const end of ['', '\n', '\r\n', '\n\n']) {
       writeFileSync(layout.masterKeyFile, `k1 ${'A'.repeat(43)}${end || '\n'}${KEY}${end}`);
       expect(key(openDeployment(dir, {}))).toBe(KEY);
+      expect(openDeployment(dir, {}).master.map(lineOf)).toEqual([`k1 ${'A'.repeat(43)}`, KEY]);
     }
+  });
+
+  it.each([
+    ['of one id', [line(1), line(2), line(1, 9)], 3, 'another key has this id'],
+    ['of one id and secret', [line(1), '', line(1)], 3, 'another key has this id'],
+    ['broken', [line(1), line(2).slice(0, -1), line(3)], 2, 'not a key'],
+    ['with a note behind', [`${line(1)} old`, line(2)], 1, 'not a key'],
+    ['of too many', Array.from({ length: 17 }, (_, i) => line(i)), 17, 'more than 16 keys'],
+  ])('refuses lines %s, by file and number, without a word of them', (_, lines, at, says) => {
+    const dir = newDir();
+    const { layout } = createDeployment(dir, {});
+    const text = lines.join('\n');
+    writeFileSync(layout.masterKeyFile, text);
+    const env = { SPANLEDGER_MASTER_KEY: text };
+    const given: [Environment, string][] = [
+      [{}, layout.masterKeyFile],
+      [env, 'SPANLEDGER_MASTER_KEY'],
+    ];
+    for (const [from, source] of given) {
+      const error = attempt(() => openDeployment(dir, from).master);
+      expect(isSpanledgerError(error, 'config_invalid')).toBe(true);
+      expect((error as Error).message).toBe(`${source}:${at}: ${says}`);
+    }
+  });
+
+  it('reads as many as may be', () => {
+    const dir = newDir();
+    const text = Array.from({ length: 16 }, (_, i) => line(i)).join('\n');
+    const { layout } = createDeployment(dir, {});
+    writeFileSync(layout.masterKeyFile, text);
+    expect(openDeployment(dir, {}).master.map(lineOf).join('\n')).toBe(text);
+    expect(openDeployment(dir, { SPANLEDGER_MASTER_KEY: text }).master).toEqual(
+      openDeployment(dir, {}).master,
+    );
+  });
+
+  it('writes them whole, for its owner only, and leaves no drafts', () => {
+    const dir = newDir();
+    const { layout, master } = createDeployment(dir, {});
+    const keys = [...master, { id: 'k2', secret: Buffer.alloc(32, 3) }];
+    writeMasterKeys(layout.masterKeyFile, keys);
+    expect(openDeployment(dir, {}).master).toEqual(keys);
+    expect(mode(layout.masterKeyFile)).toBe('600');
+    expect(readdirSync(join(dir, 'keys'))).toEqual(['master']);
+    const error = attempt(() => writeMasterKeys('/proc/spanledger/master', keys));
+    expect(isSpanledgerError(error, 'config_invalid')).toBe(true);
+    expect((error as Error).message).toContain('/proc/spanledger/master cannot be written');
   });
 });
 

@@ -84,7 +84,57 @@ describe('the policy in a settings file', () => {
       /line 4, policy\.tools: two rules have the same id/,
     ],
     ['policy:\n  builtin: maybe', /line 3, policy\.builtin/],
+    [
+      'policy:\n  prompt:\n    ignore:\n      - session \\w+\n      - "(a"',
+      /line 6, policy\.prompt\.ignore\.1: missing closing \).*RE2/,
+    ],
+    [
+      'policy:\n  prompt:\n    ignore: ["x?"]',
+      /line 4, policy\.prompt\.ignore\.0: it matches the empty text/,
+    ],
+    [
+      'policy:\n  retention:\n    classes: { research: { days: 3650, archive: none } }\n  domains:\n    lab: { classification: internal, retention: research }',
+      /line 4, policy\.retention\.classes\.research\.archive: .* not be archived as hipaa must be: write archive: required/,
+    ],
+    [
+      'policy:\n  retention:\n    classes: { hipaa: { days: 300, archive: required }, soc2: { days: 400, archive: none } }',
+      /line 4, policy\.retention\.classes\.soc2\.archive: .* as hipaa must be/,
+    ],
+    [
+      'policy:\n  patterns:\n    - { name: a, kind: x, expression: ok }\n    - name: b\n      kind: x\n      expression: (?<=a)b',
+      /line 7, policy\.patterns\.1\.expression: .*look-around/,
+    ],
+    [
+      'policy:\n  patterns:\n    - { name: a, kind: x, expression: "a*" }',
+      /line 4, policy\.patterns\.0\.expression: it matches the empty text/,
+    ],
+    [
+      `policy:\n  patterns:\n    - { name: a, kind: x, expression: ${'a'.repeat(501)} }`,
+      /line 4, policy\.patterns\.0\.expression/,
+    ],
+    [
+      `policy:\n  patterns: [${Array.from({ length: 51 }, (_, i) => `{ name: a${i}, kind: x, expression: b }`).join()}]`,
+      /line 3, policy\.patterns: Too big/,
+    ],
+    [
+      'policy:\n  patterns:\n    - { name: a, kind: x, expression: b }\n    - { name: a, kind: x, expression: c }',
+      /line 4, policy\.patterns: two patterns have the same name/,
+    ],
+    [
+      'policy:\n  patterns:\n    - { name: a, kind: x, expression: b, flags: gi }',
+      /line 4, policy\.patterns\.0\.flags: flags are i, m and s/,
+    ],
   ])('%j is refused with its place', (yaml, message) => {
     expect(mistakeIn(yaml)).toMatch(message);
+  });
+
+  it('may leave out an archive where no shorter class of a domain wants one, and where none of its own does', () => {
+    for (const yaml of [
+      'policy: { retention: { classes: { research: { days: 3650, archive: none } } } }',
+      'policy: { retention: { classes: { brief: { days: 30, archive: none } } }, domains: { lab: { classification: internal, retention: brief } } }',
+      'policy: { builtin: false, retention: { classes: { a: { days: 9, archive: none } } }, domains: { a: { classification: internal, retention: a } } }',
+      'policy: { retention: { classes: { hipaa: { days: 1, archive: none }, financial: { days: 2, archive: none }, soc2: { days: 3, archive: none } } } }',
+    ])
+      expect(mistakeIn(yaml)).toBe('none');
   });
 });

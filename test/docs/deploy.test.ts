@@ -7,7 +7,10 @@ import { parseSettings, settingsSchema } from '../../src/config/settings.ts';
 import { Store } from '../../src/store/client.ts';
 import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 
-describe('deploy/clickhouse/grants.sql', () => {
+describe.each([
+  ['grants.sql', ['writer', 'reader', 'retention', 'migrator']],
+  ['content-grants.sql', ['content_reader']],
+])('deploy/clickhouse/%s', (file, jobs) => {
   let dir: string;
   let store: Store;
   beforeAll(async () => {
@@ -19,7 +22,7 @@ describe('deploy/clickhouse/grants.sql', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  const statements = readFileSync('deploy/clickhouse/grants.sql', 'utf8')
+  const statements = readFileSync(`deploy/clickhouse/${file}`, 'utf8')
     .replace(/^--.*$/gm, '')
     .split(';')
     .map((statement) => statement.trim())
@@ -29,13 +32,32 @@ describe('deploy/clickhouse/grants.sql', () => {
     const [row] = await store.query<{ sql: string }>('SELECT formatQuery({statement:String}) AS sql', {
       statement,
     });
-    expect(row!.sql).toMatch(/^(GRANT|CREATE ROLE)/);
+    expect(row!.sql).toMatch(/^(GRANT|REVOKE|CREATE ROLE)/);
   });
 
-  it('lets nobody but the migrator alter anything', () => {
+  it('lets nobody but the migrator alter anything but the TTL clock, which is for retention', () => {
     for (const statement of statements.filter((each) => /ALTER|DELETE|DROP|TRUNCATE/.test(each))) {
-      expect(statement).toContain('TO spanledger_migrator');
+      if (statement.includes('ALTER UPDATE(purge_after)'))
+        expect(statement).toBe(
+          'GRANT SELECT, ALTER UPDATE(purge_after) ON spanledger.audit_records TO spanledger_retention',
+        );
+      else expect(statement).toContain('TO spanledger_migrator');
     }
+  });
+
+  it('gives rights to roles that are there', () => {
+    const made =
+      readFileSync('deploy/clickhouse/grants.sql', 'utf8') +
+      readFileSync(`deploy/clickhouse/${file}`, 'utf8');
+    for (const statement of statements) {
+      const [, role] = /(?:TO|FROM) (\w+)$/.exec(statement) ?? [];
+      if (role !== undefined) expect(made).toContain(`CREATE ROLE IF NOT EXISTS ${role}`);
+    }
+  });
+
+  it('has a role for each job', () => {
+    const roles = statements.flatMap((each) => /^CREATE ROLE IF NOT EXISTS (\w+)/.exec(each)?.[1] ?? []);
+    expect(roles).toEqual(jobs.map((job) => `spanledger_${job}`));
   });
 });
 
@@ -50,11 +72,15 @@ describe('deploy/spanledger.yaml', () => {
   });
 
   it('holds examples that are settings too', () => {
-    const examples = text.replace(/^tokens: \[\]$/m, 'tokens:').replace(/^(\s*)#(?! \S|$)/gm, '$1');
+    const examples = text
+      .replace(/^(tokens|vault): (\[\]|\{\})$/gm, '$1:')
+      .replace(/^(\s*)#(?! \S|$)/gm, '$1');
     const settings = parseSettings(examples, 'spanledger.yaml');
     expect(settings.tokens).toHaveLength(1);
     expect(settings.serve.forward?.endpoint).toBe('http://127.0.0.1:14318');
     expect(settings.policy.tools).toHaveLength(1);
+    expect(settings.policy.content?.prompts).toBe('vault');
+    expect(settings.vault.key_command).toHaveLength(2);
   });
 
   it('has a schema for editors, as it is read', () => {

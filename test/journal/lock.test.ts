@@ -1,4 +1,13 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileLock } from '../../src/journal/lock.ts';
@@ -55,6 +64,33 @@ describe('a file lock', () => {
     mkdirSync(`${path}-dir`);
     expect(() => FileLock.take(`${path}-dir`)).toThrow('EISDIR');
     rmSync(path);
+  });
+
+  it('can be asked for without being taken, and without a trace', async () => {
+    const path = newPath();
+    const child = journalChild('lock', path);
+    await child.heard(1);
+    expect(FileLock.isHeld(path)).toBe(true);
+    expect(FileLock.borrow(path)).toBeUndefined();
+    expect(FileLock.holder(path)).toBe(String(child.process.pid));
+    await child.kill();
+    expect(FileLock.isHeld(path)).toBe(false);
+    expect(FileLock.holder(path)).toBe(String(child.process.pid));
+    FileLock.take(path)!.release();
+  });
+
+  it('borrowed, names its holder meanwhile, and then whom it named before', () => {
+    const path = newPath();
+    expect(() => FileLock.borrow(path)).toThrow('ENOENT');
+    writeFileSync(path, '12345678901\n');
+    const lock = FileLock.borrow(path)!;
+    expect(FileLock.take(path)).toBeUndefined();
+    expect(FileLock.isHeld(path)).toBe(true);
+    expect(FileLock.holder(path)).toBe(String(process.pid));
+    lock.release();
+    lock.release();
+    expect(readFileSync(path, 'utf8')).toBe('12345678901\n');
+    FileLock.take(path)!.release();
   });
 
   it('excludes other processes, and is free once its holder is killed', async () => {

@@ -4,34 +4,46 @@ import { type Demands, join, joined, NO_DEMANDS } from '../../src/policy/demands
 
 const LEVELS = ['public', 'internal', 'confidential', 'restricted'] as const;
 const ERASURES = ['on_request', 'after_minimum', 'never'] as const;
+const ARCHIVES = ['none', 'required'] as const;
 const names = fc
   .uniqueArray(fc.constantFrom('hipaa', 'pci', 'soc2', 'gdpr'), { maxLength: 4 })
   .map((all) => all.sort());
 
 /** A class has one length, as in a document. */
 const DAYS: { [name: string]: number } = { hipaa: 2190, financial: 2555, soc2: 365, default: 365 };
-const retention = fc
-  .constantFrom(...Object.keys(DAYS))
-  .map((name) => ({ retention: { class: name, days: DAYS[name]! } }));
+const retention = fc.constantFrom(...Object.keys(DAYS)).map((name) => {
+  const archive = name === 'default' || name === 'financial' ? ('none' as const) : ('required' as const);
+  return { retention: { class: name, days: DAYS[name]!, archive }, archive };
+});
+
+const KEEPINGS = ['vault', 'metadata'] as const;
+const content = fc.constantFrom(...KEEPINGS).map((each) => ({ content: each }));
 
 const demands: fc.Arbitrary<Demands> = fc
   .record({
     classification: fc.constantFrom(...LEVELS),
+    archive: fc.constantFrom(...ARCHIVES),
     erasure: fc.constantFrom(...ERASURES),
     fail: fc.constantFrom('open' as const, 'closed' as const),
     purposeRequired: fc.boolean(),
     domains: names,
     tags: names,
   })
-  .chain((rest) => fc.option(retention, { nil: {} }).map((kept) => ({ ...rest, ...kept })));
+  .chain((rest) =>
+    fc
+      .tuple(fc.option(retention, { nil: {} }), fc.option(content, { nil: {} }))
+      .map(([kept, said]) => ({ ...rest, ...kept, ...said })),
+  );
 
 /** Every part of `b` is as strict as that of `a`, or stricter. */
 function isNoLooser(b: Demands, a: Demands): boolean {
   return (
     LEVELS.indexOf(b.classification) >= LEVELS.indexOf(a.classification) &&
     (b.retention?.days ?? 0) >= (a.retention?.days ?? 0) &&
+    ARCHIVES.indexOf(b.archive) >= ARCHIVES.indexOf(a.archive) &&
     ERASURES.indexOf(b.erasure) >= ERASURES.indexOf(a.erasure) &&
     (b.fail === 'closed' || a.fail === 'open') &&
+    (b.content === 'metadata' || a.content !== 'metadata') &&
     (b.purposeRequired || !a.purposeRequired) &&
     a.domains.every((each) => b.domains.includes(each)) &&
     a.tags.every((each) => b.tags.includes(each))
@@ -57,7 +69,7 @@ describe('the strictest of all demands', () => {
         expect(isNoLooser(both, joined(all))).toBe(true);
         expect(isNoLooser(both, more)).toBe(true);
         const among = (part: (of: Demands) => unknown) => [NO_DEMANDS, ...all, more].map(part);
-        for (const part of ['classification', 'erasure', 'fail', 'retention'] as const)
+        for (const part of ['classification', 'archive', 'erasure', 'fail', 'retention', 'content'] as const)
           expect(among((each) => each[part])).toContainEqual(both[part]);
       }),
     );

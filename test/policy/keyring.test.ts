@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BUILTIN_POLICY } from '../../src/policy/builtin.ts';
-import { Keyring } from '../../src/policy/keyring.ts';
+import { isSameKeys, Keyring, keyIdOf, type MasterKey } from '../../src/policy/keyring.ts';
 
 const SECRET = Uint8Array.from({ length: 32 }, (_, i) => i);
 const keyring = () => new Keyring({ id: 'k1', secret: SECRET });
@@ -95,7 +95,10 @@ describe('a pseudonym', () => {
     ['patient_name', ['Jane Roe', ' JANE \t ROE ', 'jane\u00a0roe'], 'jane roe'],
     ['patient_name', ['Zoe\u0308', 'Zo\u00eb'], 'zo\u00eb'],
     ['address', ['12 Main St', '12  MAIN st'], '12 main st'],
-    ['date_of_birth', ['1984-02-29', ' 1984-02-29 '], '1984-02-29'],
+    ['phone', ['+44 (0)20 7946 0958', '0044 20 7946 0958'], '442079460958'],
+    ['date_of_birth', ['1984-02-29', ' 1984-02-29 ', '29 Feb 1984', 'February 29, 1984'], '1984-02-29'],
+    ['date_of_birth', ['03/04/1984'], '03/04/1984'],
+    ['email', ['Jane@Example.org'], 'jane@example.org'],
     ['subject', ['P-1042'], 'P-1042'],
   ])('of a %s is one for %j', (kind, spellings, normal) => {
     for (const value of spellings)
@@ -126,5 +129,59 @@ describe('a pseudonym', () => {
     const before = one.pseudonym('default', 'ssn', '123-45-6789');
     for (let i = 0; i < 12_000; i++) one.pseudonym('default', 'subject', `P-${i}`);
     expect(one.pseudonym('default', 'ssn', '123-45-6789')).toBe(before);
+  });
+});
+
+describe('several live keys', () => {
+  const key = (i: number): MasterKey => ({ id: `k${i}`, secret: SECRET.map((byte) => byte ^ i) });
+  const some = fc.integer({ min: 1, max: 6 }).map((n) => Array.from({ length: n }, (_, i) => key(i + 1)));
+  const kind = fc.constantFrom('ssn', 'phone', 'date_of_birth', 'subject');
+
+  it('write as the newest alone does, and recognise what each wrote, newest first', () => {
+    fc.assert(
+      fc.property(some, fc.string(), kind, fc.string(), (keys, tenant, ofKind, value) => {
+        const all = new Keyring(keys);
+        const alone = keys.map((each) => new Keyring(each)).reverse();
+        expect(all.ids).toEqual(keys.map(({ id }) => id).reverse());
+        expect(all.isRotated).toBe(keys.length > 1);
+        expect(all.digest(tenant, ofKind, value)).toBe(alone[0]!.digest(tenant, ofKind, value));
+        expect(all.pseudonym(tenant, ofKind, value)).toBe(alone[0]!.pseudonym(tenant, ofKind, value));
+        expect(all.digests(tenant, ofKind, value)).toEqual(
+          alone.map((one) => one.digest(tenant, ofKind, value)),
+        );
+        expect(all.pseudonyms(tenant, ofKind, value)).toEqual(
+          alone.map((one) => one.pseudonym(tenant, ofKind, value)),
+        );
+        expect(all.pseudonyms(tenant, ofKind, value).map(keyIdOf)).toEqual(all.ids);
+      }),
+    );
+  });
+
+  it('are at least one', () => {
+    expect(() => new Keyring([])).toThrow(RangeError);
+  });
+
+  it('are the same by ids, secrets and order', () => {
+    const [one, other] = [key(1), key(2)];
+    expect(isSameKeys([one, other], [{ ...one, secret: Uint8Array.from(one.secret) }, other])).toBe(true);
+    expect(isSameKeys([one, other], [other, one])).toBe(false);
+    expect(isSameKeys([one], [one, other])).toBe(false);
+    expect(isSameKeys([one, other], [one])).toBe(false);
+    expect(isSameKeys([one], [{ id: 'k1', secret: other.secret }])).toBe(false);
+    expect(isSameKeys([one], [{ id: 'k2', secret: one.secret }])).toBe(false);
+  });
+});
+
+describe('the key of a digest', () => {
+  it.each([
+    ['hmac:k1:jB1hdj-a9pIaq93zy60XTA', 'k1'],
+    ['hmac:2026_a-b:jB1hdj-a9pIaq93zy60XTA', '2026_a-b'],
+    ['hmac:k1:jB1hdj-a9pIaq93zy60XT', undefined],
+    ['hmac:k1:jB1hdj-a9pIaq93zy60XTAA', undefined],
+    ['hmac::jB1hdj-a9pIaq93zy60XTA', undefined],
+    [' hmac:k1:jB1hdj-a9pIaq93zy60XTA', undefined],
+    ['P-1042', undefined],
+  ])('of %s is %s', (text, id) => {
+    expect(keyIdOf(text)).toBe(id);
   });
 });

@@ -17,7 +17,7 @@ describe('the built-in registry', () => {
   ])('knows %s', (name, classification, retentionClass, domains) => {
     expect(builtin.tool(name, call())).toMatchObject({
       classification,
-      retentionClass,
+      retention: { class: retentionClass },
       domains,
       unclassified: false,
     });
@@ -39,7 +39,12 @@ describe('the built-in registry', () => {
     ['refund_patient', 'restricted', 'financial', ['health', 'money']],
   ])('knows %s by the words of its name: %s, %s, %j', (name, classification, retentionClass, tags) => {
     const known = builtin.tool(name, call());
-    expect(known).toMatchObject({ classification, retentionClass, tags, unclassified: false });
+    expect(known).toMatchObject({
+      classification,
+      retention: { class: retentionClass },
+      tags,
+      unclassified: false,
+    });
   });
 
   it('knows a FHIR resource by what is asked for', () => {
@@ -63,8 +68,12 @@ describe('the built-in registry', () => {
       expect(builtin.tool(name, call({ patient_id: 'P-1' }))).toEqual({
         classification: 'confidential',
         domains: [],
-        retentionClass: 'default',
+        retention: { class: 'default', days: 365, archive: 'none' },
+        archive: 'none',
+        erasure: 'on_request',
+        fail: 'open',
         unclassified: true,
+        content: 'metadata',
         purposeRequired: false,
         tags: [],
         pseudonyms: {},
@@ -128,8 +137,41 @@ describe('several rules for one tool', () => {
     expect(both.tool('t', call())).toMatchObject({
       classification: 'restricted',
       domains: ['financial', 'hipaa', 'soc2'],
-      retentionClass: 'financial',
+      retention: { class: 'financial' },
     });
+  });
+
+  it('of two classes of one length take the one that is archived, and demand an archive if any of them does', () => {
+    const { retention, domains } = BUILTIN_POLICY;
+    const classes = {
+      ...retention.classes,
+      long: { days: 9_000, archive: 'none' as const },
+      a: { days: 365, archive: 'none' as const },
+    };
+    const both = (...names: string[]) =>
+      new Registry({
+        ...BUILTIN_POLICY,
+        retention: { ...retention, classes },
+        domains: {
+          ...domains,
+          long: { classification: 'public', retention: 'long' },
+          a: { classification: 'public', retention: 'a', erasure: 'never', fail: 'closed' },
+        },
+        tools: [rule({ domains: names })],
+      }).tool('t', call());
+    expect(both('a', 'soc2')).toMatchObject({
+      retention: { class: 'soc2', archive: 'required' },
+      archive: 'required',
+      erasure: 'never',
+      fail: 'closed',
+    });
+    expect(both('hipaa', 'long')).toMatchObject({
+      retention: { class: 'long', archive: 'none' },
+      archive: 'required',
+      erasure: 'on_request',
+      fail: 'open',
+    });
+    expect(both()).toMatchObject({ retention: { class: 'default' }, archive: 'none' });
   });
 
   it('give the same in any order', () => {
@@ -146,9 +188,9 @@ describe('several rules for one tool', () => {
       fc.property(fc.array(one, { minLength: 1, maxLength: 4 }), (rules) => {
         const there = registry(...rules.map(rule)).tool('t', call());
         const back = registry(...[...rules].reverse().map(rule)).tool('t', call());
-        expect({ ...there, retentionClass: days(there.retentionClass) }).toEqual({
+        expect({ ...there, retention: there.retention.days }).toEqual({
           ...back,
-          retentionClass: days(back.retentionClass),
+          retention: back.retention.days,
         });
       }),
     );
@@ -172,7 +214,7 @@ describe('several rules for one tool', () => {
         expect(levels.indexOf(after.classification)).toBeGreaterThanOrEqual(
           levels.indexOf(before.classification),
         );
-        expect(days(after.retentionClass)).toBeGreaterThanOrEqual(days(before.retentionClass));
+        expect(after.retention.days).toBeGreaterThanOrEqual(before.retention.days);
       }),
     );
   });
@@ -185,10 +227,6 @@ describe('several rules for one tool', () => {
     expect(both.tool('t', call()).pseudonyms).toEqual({ name: 'patient_name', line: 'address' });
   });
 });
-
-function days(retentionClass: string): number {
-  return BUILTIN_POLICY.retention.classes[retentionClass]!.days;
-}
 
 describe('a rule', () => {
   const rule = (more: Partial<ToolRule>): ToolRule => ({

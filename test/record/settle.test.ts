@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { actions, assistant, modelSpan, Settled, span, toolSpan, user } from '../support/spans.ts';
+import { actions, assistant, modelSpan, NOW, Settled, span, toolSpan, user } from '../support/spans.ts';
+
+/** In microseconds. */
+const HOUR = 3_600_000_000;
 
 const inConversation = (id = 'c1') => ({ 'gen_ai.conversation.id': id });
 const instructions = (text: string) => ({ 'gen_ai.system_instructions': [{ type: 'text', content: text }] });
@@ -149,7 +152,9 @@ describe('prompt and model', () => {
   it('change back is a change too, and a call that names neither is none', () => {
     const settled = new Settled();
     for (const [id, model] of ['m-1', 'm-2', 'm-1'].entries())
-      settled.take(modelSpan(undefined, { 'gen_ai.request.model': model }, { id: String(id) }));
+      settled.take(modelSpan(undefined, { 'gen_ai.request.model': model }, { id: String(id) }), {
+        now: NOW + id * HOUR,
+      });
     settled.take(modelSpan(undefined, {}, { id: '9' }));
     expect(actions(settled.records).filter((action) => action === 'model_changed')).toHaveLength(2);
   });

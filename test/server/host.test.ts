@@ -33,6 +33,10 @@ describe('a guest', () => {
     expect(
       await guest.query('SELECT {a:UInt64} AS a, {b:String} AS b', { a: 2n ** 60n, b: "it's\n" }),
     ).toEqual([{ a: String(2n ** 60n), b: "it's\n" }]);
+    const all = [0n, 2n ** 60n];
+    expect(await guest.query('SELECT {all:Array(UInt64)} AS all', { all })).toEqual([
+      { all: all.map(String) },
+    ]);
     await guest.command('CREATE TABLE IF NOT EXISTS spanledger.try (x String) ENGINE = Memory');
     await guest.insert('INSERT INTO spanledger.try FORMAT TabSeparated', 'a\nb\\nc\n');
     expect(await guest.query('SELECT x FROM spanledger.try ORDER BY x')).toEqual([{ x: 'a' }, { x: 'b\nc' }]);

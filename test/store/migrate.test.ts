@@ -31,7 +31,14 @@ const VIEWS = [
   'tool_calls',
   'traces',
 ];
-const ALL = ['audit_records', 'audit_tombstones', 'schema_migrations', ...VIEWS].sort();
+const ALL = [
+  'audit_content',
+  'audit_content_keys',
+  'audit_records',
+  'audit_tombstones',
+  'schema_migrations',
+  ...VIEWS,
+].sort();
 const names = migrations().map(({ name }) => name);
 const schema = () =>
   store.query(

@@ -214,7 +214,8 @@ switch (mode) {
     say('ready');
     await ended();
     const { ledgerId, master } = createDeployment(dir, {});
-    say({ ledgerId, master: `${master.id} ${Buffer.from(master.secret).toString('base64url')}` });
+    const { id, secret } = master.at(-1)!;
+    say({ ledgerId, master: `${id} ${Buffer.from(secret).toString('base64url')}` });
     break;
   }
   case 'thief':

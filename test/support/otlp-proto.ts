@@ -91,6 +91,10 @@ export const TraceRequest = root.lookupType('otlp.ExportTraceServiceRequest');
 export const SpanMessage = root.lookupType('otlp.Span');
 const LogsRequest = root.lookupType('otlp.ExportLogsServiceRequest');
 
-export function encodeLogs(request: object): Uint8Array {
-  return LogsRequest.encode(request).finish();
+export function encodeLogs(request: object): Buffer {
+  return Buffer.from(LogsRequest.encode(request).finish());
+}
+
+export function encodeTraces(request: object): Buffer {
+  return Buffer.from(TraceRequest.encode(request).finish());
 }

@@ -45,7 +45,7 @@ export async function startSidecar(dir: string, store: Store, said: SidecarSaid 
     layout,
     ledgerId: LEDGER_ID,
     policy: POLICY,
-    master: MASTER,
+    master: [MASTER],
     store,
     target: new StoreTarget(store),
     writer,

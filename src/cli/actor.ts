@@ -1,0 +1,36 @@
+import { userInfo } from 'node:os';
+import type { Policy } from '../policy/policy.ts';
+import { Cleaner } from '../record/cleaner.ts';
+import { DEFAULT_TENANT } from '../record/facts-of.ts';
+import { requireId } from './usage.ts';
+
+/** Who acts, and why: stands in the record of it. */
+export interface ActorOptions {
+  /** @default the operating system's user */
+  actor?: string;
+  reason?: string;
+}
+
+/** What of them may be kept. */
+export function saidBy({ actor, reason }: ActorOptions, policy: Policy): { id: string; reason?: string } {
+  const clean = new Cleaner(policy, DEFAULT_TENANT);
+  return {
+    id: clean.id(actor ?? osUser()),
+    ...(reason === undefined ? {} : { reason: clean.said(reason) }),
+  };
+}
+
+/** @throws SpanledgerError `usage_invalid` */
+export function requireActor({ actor, reason }: ActorOptions): void {
+  if (actor !== undefined) requireId(actor, '--actor');
+  if (reason !== undefined) requireId(reason.trim(), '--reason');
+}
+
+function osUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a user that has no name.
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
