@@ -26,8 +26,9 @@ const EXIT_CODES = {
   journal_corrupt: 3,
   relay_refused: 3,
   understanding_unavailable: 3,
-  audit_unavailable: 3,
   content_refused: 4,
+  purpose_required: 4,
+  audit_unavailable: 3,
 } as const;
 
 export type ErrorCode = keyof typeof EXIT_CODES;

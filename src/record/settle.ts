@@ -32,7 +32,7 @@ const MAX_ANCESTORS = 64;
 const INHERITED = ['conversationId', 'user', 'agent', 'purpose'] as const;
 
 /** What the span does not say itself, from the nearest ancestor that is known and does. */
-function inherit(facts: Facts, memory: Memory): Attribution {
+export function inherit(facts: Facts, memory: Pick<Memory, 'get'>): Attribution {
   const who = { ...facts.attribution };
   // Log records name the span whose content they hold.
   let parent = facts.phase === 'content' ? facts.trace.span_id : facts.trace.parent_span_id;

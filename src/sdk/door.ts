@@ -76,7 +76,8 @@ export interface ToolCall {
    * Resolves when the tool may be called: at once when fail-open, else when its intent is durable, within a bounded
    * time.
    *
-   * @throws SpanledgerError `audit_unavailable`: it must not be called, and the call has ended as denied.
+   * @throws SpanledgerError `audit_unavailable`, or `purpose_required` where the policy wants to know why and nobody
+   * says: it must not be called, and the call has ended as denied.
    */
   admit(): Promise<void>;
 

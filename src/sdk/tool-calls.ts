@@ -1,11 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { VERSION } from '../config/package.ts';
-import { AuditUnavailableError, messageOf } from '../errors.ts';
+import { AuditUnavailableError, messageOf, type SpanledgerError } from '../errors.ts';
 import type { Reading } from '../genai/activity.ts';
 import type { Gap } from '../pipeline.ts';
 import type { FailMode } from '../policy/demands.ts';
 import type { Facts } from '../record/facts.ts';
+import { inherit } from '../record/settle.ts';
 import type { Attributes, AttributeValue, Span } from '../span.ts';
 import { type Understood, understand } from '../understand.ts';
 import { admissionOf } from './admission.ts';
@@ -73,6 +74,8 @@ export class RunningCall implements ToolCall {
   readonly #running: Running;
   /** Another adapter, or the same call seen outside, tells of it. */
   readonly #isJoined: boolean;
+  /** Why the policy does not let it run. */
+  readonly #refusal: SpanledgerError | undefined;
   /** Why its intent stands nowhere. */
   #lost: unknown;
   #lostIn: Gap | undefined;
@@ -105,13 +108,19 @@ export class RunningCall implements ToolCall {
     this.#identity = { name: facts?.tool?.recorded.name ?? '', callId: facts?.tool?.recorded.call_id };
     this.#deed = deedOf(facts, span);
     this.#isRetry = failed.has(this.#deed);
-    this.failClosed = admissionOf(
-      start.name,
-      start.arguments,
+    const call = {
+      tool: start.name,
+      arguments: start.arguments,
+      result: undefined,
+      purpose: facts && inherit(facts, { get: (key) => audit.running.get(key) }).purpose,
+    };
+    const { failClosed, refusal } = admissionOf(
+      call,
       audit.policy,
-      conduct.mode,
-      start.failClosed === true,
-    ).failClosed;
+      start.failClosed === true ? 'closed' : conduct.mode,
+    );
+    this.failClosed = failClosed;
+    this.#refusal = refusal;
     this.#isJoined = outer?.isToldBesides(this.#identity, start.scope) === true;
     this.#scopes = this.#isJoined ? outer!.#scopes.add(start.scope) : new Set([start.scope]);
     const telling =
@@ -133,6 +142,7 @@ export class RunningCall implements ToolCall {
 
   async admit(): Promise<void> {
     if (!this.failClosed || this.#isJoined) return;
+    this.#turnAway();
     let problem = this.#lost;
     if (problem === undefined) {
       try {
@@ -147,6 +157,7 @@ export class RunningCall implements ToolCall {
 
   admitSync(): void {
     if (!this.failClosed || this.#isJoined) return;
+    this.#turnAway();
     let problem = this.#lost;
     if (problem === undefined) {
       try {
@@ -234,6 +245,13 @@ export class RunningCall implements ToolCall {
   #lose(error: unknown): void {
     this.#lost ??= error ?? 'lost';
     this.#lostIn = this.#audit.recorder.noteGap(1, error, this.#lostIn);
+  }
+
+  /** By the policy, which its record says. */
+  #turnAway(): void {
+    if (this.#refusal === undefined) return;
+    this.deny(this.#refusal.message);
+    throw this.#refusal;
   }
 
   /** It did not run, and is told so where anything can be told. */

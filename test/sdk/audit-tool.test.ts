@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { trace } from '@opentelemetry/api';
 import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base';
@@ -371,6 +373,25 @@ describe('fail modes', () => {
     expect(await closed()).toBe(1);
     expect(hold.audit.writer.journal.refusal).toBeUndefined();
     expect(shape(await toolRecords())).toEqual(['intent a', 'outcome a success']);
+  });
+
+  it('closed: a tool that wants a purpose is not called without one', async () => {
+    await hold.release();
+    const rule = { match: ['read_chart'], purpose: 'required' };
+    writeFileSync(join(dir, 'spanledger.yaml'), JSON.stringify({ version: 1, policy: { tools: [rule] } }));
+    hold = holdAudit({ dir, writer: 'medrec' });
+    const fn = vi.fn(() => 1);
+    const read = auditTool(fn, { name: 'read_chart', failClosed: true });
+    const error = await (async () => read())().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'purpose_required', hint: expect.stringContaining('audit.purpose') });
+    expect(fn).not.toHaveBeenCalled();
+    expect(await withAuditContext({ purpose: 'TREAT' }, () => read())).toBe(1);
+    expect(shape(await toolRecords())).toEqual([
+      'intent read_chart',
+      'outcome read_chart denied',
+      'intent read_chart',
+      'outcome read_chart success',
+    ]);
   });
 
   it('closed: waits for the flush, and not for ever', async () => {
