@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { benchIngest } from './ingest.ts';
+import { benchOverhead } from './overhead.ts';
 import { benchRedact } from './redact.ts';
 import { benchStages } from './stages.ts';
 import { benchUnderstand } from './understand.ts';
@@ -11,6 +12,7 @@ const BENCHES: { [name: string]: (spans?: number) => Promise<void> | void } = {
   stages: benchStages,
   ingest: benchIngest,
   verify: benchVerify,
+  overhead: benchOverhead,
 };
 
 const [name, spans] = process.argv.slice(2);

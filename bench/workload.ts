@@ -72,7 +72,7 @@ function inRound(body: Buffer, marks: Made['marks'], round: number): Uint8Array 
   return copy;
 }
 
-function turn(n: number): ReadableSpan[] {
+export function turn(n: number): ReadableSpan[] {
   const traceId = id(16);
   const conversation = `conv-${n % 997}`;
   const root = id(8);

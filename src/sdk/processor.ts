@@ -1,4 +1,5 @@
 import { SpanledgerError } from '../errors.ts';
+import { readSpan } from '../genai/dialects.ts';
 import type { Span } from '../span.ts';
 import { type Understood, understand } from '../understand.ts';
 import type { Audit, AuditOptions } from './audit.ts';
@@ -37,7 +38,10 @@ export class AuditSpanProcessor {
   onStart(span: ReadableSpanLike, _parentContext?: unknown): void {
     this.#guard(span, () => {
       const running = this.#remember(span);
-      const understood = this.#understand(fromReadableSpan(span), 'intent', running);
+      const begun = fromReadableSpan(span);
+      // Of anything but a tool call the end alone is recorded.
+      if (readSpan(begun).kind !== 'tool') return undefined;
+      const understood = this.#understand(begun, 'intent', running);
       if (understood.what !== 'activity') return undefined;
       const tool = identityOf(understood.facts);
       if (tool === undefined) return undefined;
