@@ -10,6 +10,7 @@ import { control } from './record/control.ts';
 import type { Contents } from './record/facts.ts';
 import type { AuditRecord, RecordDraft } from './record/record.ts';
 import type { ContentKeys } from './vault/content-keys.ts';
+import type { SealedContent } from './vault/sealed.ts';
 
 /** Digest of the policy of the journal's last chain. */
 const POLICY = 'state|policy';
@@ -82,6 +83,12 @@ export class OwnChain {
     transaction.chain = chain;
     this.sealed += bytesOf(sealed);
     return `${chain.chainId}:${chain.size - 1}`;
+  }
+
+  /** Gives the record just appended the contents it had in another chain: sealed already, as its payload refers to them. */
+  carry(transaction: Transaction, contents: readonly SealedContent[]): void {
+    transaction.records.at(-1)!.contents = contents;
+    this.sealed += sizeOf(contents);
   }
 
   /**
@@ -166,7 +173,11 @@ export class OwnChain {
 
 /** Of what it adds to a frame. */
 function bytesOf({ payload, contents = [] }: SealedRecord): number {
-  return contents.reduce((sum, { sealed }) => sum + sealed.length, payload.length);
+  return payload.length + sizeOf(contents);
+}
+
+function sizeOf(contents: readonly SealedContent[]): number {
+  return contents.reduce((sum, { sealed }) => sum + sealed.length, 0);
 }
 
 function noContentKeys(): never {

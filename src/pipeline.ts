@@ -281,8 +281,7 @@ export class Writer {
             recorded_before_at: recorded_at,
           };
           this.#chain.append(transaction, { ...draft, details }, now);
-          // Sealed already: its refs stand in the payload, and mean the same bytes in any chain of this ledger.
-          if (record.contents !== undefined) transaction.records.at(-1)!.contents = record.contents;
+          if (record.contents !== undefined) this.#chain.carry(transaction, record.contents);
         }
         end = unshipped.end;
         moved += 1;

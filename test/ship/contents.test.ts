@@ -148,4 +148,23 @@ describe('contents', () => {
     expect(refs(stored)).toEqual(refs(records));
     await journal.close();
   });
+
+  it('of such a chain count for what one transaction moves: many long ones fit in no frame', async () => {
+    const journal = newJournal();
+    const writer = vaultWriter(journal);
+    const long = 'words '.repeat(160_000);
+    for (let i = 0; i < 12; i++) await writer.append([toolSaying({ i }, long)]);
+    const [first] = unshippedOf(journal);
+    await writer.supersede({ chainId: first!.chainId, kind: 'fork', seq: 0, expected: '', found: [] });
+    const frames = new Map<number, number>();
+    for (const { record, end } of journal.unshipped()) {
+      const { contents = [] } = record;
+      const bytes = contents.reduce((sum, { sealed }) => sum + sealed.length, 0);
+      frames.set(end.lsn, (frames.get(end.lsn) ?? 0) + bytes);
+    }
+    const sizes = [...frames.values()];
+    expect(sizes.reduce((sum, each) => sum + each)).toBeGreaterThan(12 * long.length);
+    expect(Math.max(...sizes)).toBeLessThan(6 * 1024 * 1024);
+    await journal.close();
+  });
 });
