@@ -51,8 +51,8 @@ function contentIn(line: Partial<ContentLine>): SealedContent | undefined {
   if (typeof id !== 'string' || !KEY_ID.test(id)) return undefined;
   if (typeof subject !== 'string' || !SUBJECT.test(subject)) return undefined;
   if (typeof master !== 'string' || !MASTER.test(master)) return undefined;
-  if (typeof wrapped !== 'string' || Buffer.from(wrapped, 'base64').length !== WRAPPED_BYTES)
-    return undefined;
+  const wrapping = Buffer.from(typeof wrapped === 'string' ? wrapped : '', 'base64');
+  if (wrapping.length !== WRAPPED_BYTES) return undefined;
   const bytes = Buffer.from(sealed, 'base64');
   if (keyIdOf(bytes) !== id) return undefined;
   return {
@@ -60,7 +60,8 @@ function contentIn(line: Partial<ContentLine>): SealedContent | undefined {
     ref,
     retentionClass: retention_class,
     expiresAt: Number(expires_at),
-    key: { id, subject, master, wrapped },
+    // As the store says it: the read-back compares texts.
+    key: { id, subject, master, wrapped: wrapping.toString('base64') },
     sealed: bytes,
   };
 }

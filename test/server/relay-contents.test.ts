@@ -67,6 +67,29 @@ describe('contents through a relay', () => {
     await journal.close();
   });
 
+  it('are taken where their key is written as other base64, and found there when they come again', async () => {
+    const records = await recordsSaying('spelt');
+    const running = await startSidecar(dir, store, { tokens: TOKENS });
+    const spelt = ({ key, ...content }: SealedContent): SealedContent => ({
+      ...content,
+      key: { ...key, wrapped: Buffer.from(key.wrapped, 'base64').toString('base64url') },
+    });
+    const body = records
+      .map((each) =>
+        lineOf(each.contents === undefined ? each : { ...each, contents: each.contents.map(spelt) }),
+      )
+      .join('');
+    for (let i = 0; i < 2; i++) {
+      const answer = await fetch(`${running.otlp}/v1/entries`, {
+        method: 'POST',
+        headers: bearer('app'),
+        body,
+      });
+      expect(answer.status, await answer.text()).toBe(200);
+    }
+    expect(await openAll(store)).toContain('spelt');
+  });
+
   it.each<[what: string, change: (contents: SealedContent[]) => readonly SealedContent[] | undefined]>([
     ['none', () => undefined],
     ['one of two', ([first]) => [first!]],
