@@ -11,9 +11,13 @@ export interface ActorOptions {
   reason?: string;
 }
 
-/** What of them may be kept. */
-export function saidBy({ actor, reason }: ActorOptions, policy: Policy): { id: string; reason?: string } {
-  const clean = new Cleaner(policy, DEFAULT_TENANT);
+/** What of them may be kept, in a record of that tenant. */
+export function saidBy(
+  { actor, reason }: ActorOptions,
+  policy: Policy,
+  tenant = DEFAULT_TENANT,
+): { id: string; reason?: string } {
+  const clean = new Cleaner(policy, tenant);
   return {
     id: clean.id(actor ?? osUser()),
     ...(reason === undefined ? {} : { reason: clean.said(reason) }),

@@ -1,10 +1,7 @@
-import { userInfo } from 'node:os';
 import { payloadDigest, recordHash, ZERO_HASH } from '../chain/entry.ts';
 import { systemClock } from '../clock.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
-import { Cleaner } from '../record/cleaner.ts';
 import { control } from '../record/control.ts';
-import { DEFAULT_TENANT } from '../record/facts-of.ts';
 import type { AuditRecord, ContentField } from '../record/record.ts';
 import { sealedAt, wrappedKeys } from '../store/contents.ts';
 import { recordAt } from '../store/record-at.ts';
@@ -13,13 +10,12 @@ import { keyIdOf, openContent, refOf } from '../vault/blob.ts';
 import type { ContentKeys } from '../vault/content-keys.ts';
 import { CONTENT_FIELDS, type Vaulted, vaultedIn } from '../vault/sealed.ts';
 import { unwrapKey } from '../vault/wrapped-key.ts';
+import { type ActorOptions, requireActor, saidBy } from './actor.ts';
 import { Ledger, type LedgerOptions } from './ledger.ts';
 import { ink, inked, type Output } from './output.ts';
-import { requireId } from './usage.ts';
 
-export interface ContentOptions extends LedgerOptions {
+export interface ContentOptions extends LedgerOptions, ActorOptions {
   field?: string;
-  actor?: string;
   reason: string;
 }
 
@@ -36,9 +32,7 @@ interface Known {
  * anything is shown.
  */
 export async function contentCommand(id: string, options: ContentOptions, out: Output): Promise<number> {
-  const actor = options.actor ?? userInfo().username;
-  requireId(actor, '--actor');
-  requireId(options.reason.trim(), '--reason');
+  requireActor(options);
   if (options.field !== undefined) requireField(options.field);
   const place = placeOf(id);
   const ledger = await Ledger.open(options, 'read');
@@ -49,7 +43,7 @@ export async function contentCommand(id: string, options: ContentOptions, out: O
     const keys = ledger.givenContentKeys;
     const found: Found[] = [];
     for (const each of vaulted) found.push(await foundAt(ledger, keys, known, each));
-    const read = await tell(ledger, known, vaulted, { actor, reason: options.reason }, out);
+    const read = await tell(ledger, known, vaulted, options, out);
     const contents: { [field in ContentField]?: { text: string; truncated?: true } } = {};
     for (const { field, sealed, secret } of found) {
       const text = openContent(sealed, secret, ledger.deployment.ledgerId);
@@ -147,18 +141,17 @@ async function tell(
   ledger: Ledger,
   { id, record }: Known,
   vaulted: readonly Vaulted[],
-  said: { actor: string; reason: string },
+  options: ActorOptions,
   out: Output,
 ): Promise<string> {
-  const { policy } = ledger;
-  const clean = new Cleaner(policy, record.tenant ?? DEFAULT_TENANT);
+  const { id: actor, reason } = saidBy(options, ledger.policy, record.tenant);
   const fields = vaulted.map(({ field }) => field);
   const journal = ledger.takeJournal('cli', out);
   try {
     const writer = ledger.writer(journal, 'cli');
     const read = writer.tell({
-      ...control('content_read', { fields, reason: clean.text(said.reason), record: id }, systemClock()),
-      actor: { type: 'user', id: clean.id(said.actor) },
+      ...control('content_read', { fields, reason, record: id }, systemClock()),
+      actor: { type: 'user', id: actor },
       retention_class: record.retention_class,
       data_classification: record.data_classification,
       ...(record.tenant === undefined ? {} : { tenant: record.tenant }),
