@@ -14,9 +14,9 @@ SELECT payload, toUnixTimestamp(expires_at) AS expires, lower(hex(record_hash)) 
 (
     SELECT any(hash) FROM
     (
-        SELECT lower(hex(record_hash)) AS hash FROM spanledger.audit_records WHERE chain_id = {chain:String} AND seq + 1 = {seq:UInt64}
+        SELECT lower(hex(record_hash)) AS hash FROM spanledger.audit_records WHERE chain_id = {chain:String} AND seq = {before:Int64}
         UNION ALL
-        SELECT lower(hex(record_hash)) FROM spanledger.audit_tombstones WHERE chain_id = {chain:String} AND seq + 1 = {seq:UInt64}
+        SELECT lower(hex(record_hash)) FROM spanledger.audit_tombstones WHERE chain_id = {chain:String} AND seq = {before:Int64}
     )
 ) AS before
 FROM spanledger.audit_records WHERE chain_id = {chain:String} AND seq = {seq:UInt64} LIMIT 1`;
@@ -29,7 +29,7 @@ export async function recordAt(
 ): Promise<StoredRecord | undefined> {
   const [row] = await store.query<{ payload: string; expires: number; hash: string; before: string | null }>(
     RECORD,
-    { chain: chainId, seq },
+    { chain: chainId, seq, before: seq - 1 },
   );
   if (row === undefined) return undefined;
   const { payload, expires, hash, before } = row;

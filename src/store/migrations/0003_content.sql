@@ -30,6 +30,6 @@ CREATE TABLE IF NOT EXISTS spanledger.audit_content_keys
     created_at DateTime64(3, 'UTC')   DEFAULT now64(3)
 )
 ENGINE = MergeTree
-ORDER BY (subject, key_id)
+ORDER BY key_id
 SETTINGS non_replicated_deduplication_window = 10000,
     fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1, old_parts_lifetime = 480;
