@@ -36,7 +36,7 @@ interface Guarded {
   bad: typeof warn;
 }
 
-function modeChecks({ dir, masterKeyFile, serveFile }: Layout, env: Environment): Check[] {
+function modeChecks({ dir, masterKeyFile, contentKeyFile, serveFile }: Layout, env: Environment): Check[] {
   const check = 'directory.modes';
   // The directory may be a group's, as far as its secrets are not.
   const guarded: Guarded[] = [
@@ -46,6 +46,7 @@ function modeChecks({ dir, masterKeyFile, serveFile }: Layout, env: Environment)
     ...(env.SPANLEDGER_MASTER_KEY === undefined
       ? []
       : [{ check, path: masterKeyFile, forbidden: 0o077, mode: '600', bad: fail }]),
+    { check, path: contentKeyFile, forbidden: 0o077, mode: '600', bad: fail },
     { check, path: serveFile, forbidden: 0o077, mode: '600', bad: fail },
   ];
   if (process.platform === 'win32') return [skipped(check, 'Windows has no file modes')];

@@ -174,6 +174,16 @@ describe('in the directory', () => {
       { check: 'directory.modes', status: 'warn', found: /ledger 0755/, remedy: /^chmod o-rwx .*ledger$/ },
     ],
     [
+      'a content key that others may read',
+      (dir) => writeFileSync(join(dir, 'keys', 'content'), '', { mode: 0o644 }),
+      {
+        check: 'directory.modes',
+        status: 'fail',
+        found: /content 0644/,
+        remedy: /^chmod 600 .*content$/,
+      },
+    ],
+    [
       'a token that others may read',
       (dir) => writeFileSync(join(dir, 'serve.json'), '{}', { mode: 0o644 }),
       {
