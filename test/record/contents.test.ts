@@ -1,23 +1,34 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { decodeLogsJson } from '../../src/otlp/json-logs.ts';
+import { decodeTracesJson } from '../../src/otlp/json-traces.ts';
 import { MAX_CONTENT_BYTES } from '../../src/record/contents.ts';
-import type { Contents } from '../../src/record/facts.ts';
+import type { Contents, Facts } from '../../src/record/facts.ts';
 import type { AuditRecord } from '../../src/record/record.ts';
 import { settle } from '../../src/record/settle.ts';
 import type { Span } from '../../src/span.ts';
+import { understand, understandLogs } from '../../src/understand.ts';
+import { logsOfPerson, mark, tracesOfPerson, writtenParts } from '../support/person.ts';
 import { asked, assistant, factsFrom, modelSpan, NOW, told, toolSpan, user } from '../support/spans.ts';
 import { policyWith, VAULTING } from '../support/vault-kit.ts';
 
 const SECRET = 'sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789ABCD';
 
+interface Sealed {
+  record: AuditRecord;
+  contents: Contents | undefined;
+}
+
 /** What a span's records would seal. */
-function sealedOf(span: Span, policy = VAULTING): { record: AuditRecord; contents: Contents | undefined }[] {
+const sealedOf = (span: Span, policy = VAULTING) => settled(factsFrom(span, 'end', policy), policy);
+
+function settled(facts: Facts, policy = VAULTING): Sealed[] {
   const memory = new Map<string, unknown>();
   const place = {
     get: (key: string) => memory.get(key),
     set: (key: string, value: unknown) => void memory.set(key, value),
   };
-  const { records, contents } = settle(factsFrom(span, 'end', policy), place, NOW, policy.registry);
+  const { records, contents } = settle(facts, place, NOW, policy.registry);
   return records.map((record) => ({ record, contents: contents.get(record) }));
 }
 
@@ -117,6 +128,24 @@ describe('what is kept of a model call', () => {
   it("is a user's message in the record of that message", () => {
     const [action, { prompt }] = contentsOf(modelSpan([user('What is it?')]))[0]!;
     expect([action, prompt!.text]).toEqual(['user_message_received', 'What is it?']);
+  });
+});
+
+describe('of a person in every place of a trace', () => {
+  it('nothing is kept, and what stood beside the person is', () => {
+    const { spans } = decodeTracesJson(JSON.stringify(tracesOfPerson()));
+    const { logs } = decodeLogsJson(JSON.stringify(logsOfPerson()));
+    const facts = [...spans.map((span) => understand(span, VAULTING)), ...understandLogs(logs, VAULTING)]
+      .filter((each) => each.what === 'activity')
+      .map((each) => each.facts);
+    const texts = facts.flatMap((each) =>
+      settled(each).flatMap(({ contents }) => Object.values(contents ?? {})),
+    );
+    const kept = Buffer.from(texts.map(({ text }) => text).join('\n'));
+    for (const { part, forms } of writtenParts())
+      for (const form of forms) expect(kept.includes(form), part).toBe(false);
+    for (const form of ['nested', 'json_in_json', 'percent', 'base64', 'backslashes'])
+      expect(kept.includes(mark('call-arguments', form)), form).toBe(true);
   });
 });
 
