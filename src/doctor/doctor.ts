@@ -3,6 +3,8 @@ import type { Layout } from '../config/layout.ts';
 import { type Settings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError } from '../errors.ts';
 import { DEFAULT_MAX_BYTES } from '../journal/journal.ts';
+import { policyOf } from '../policy/schema.ts';
+import { vaults } from '../policy/vaulting.ts';
 import type { Store } from '../store/client.ts';
 import { asked } from './ask.ts';
 import { type Check, failed, skipped } from './check.ts';
@@ -98,7 +100,7 @@ async function lookAtStore(opened: Opened, settings: Settings | undefined): Prom
   });
   const checks = [
     version,
-    ...(await grantsCheck(store)),
+    ...(await grantsCheck(store, settings !== undefined && vaults(policyOf(settings.policy)))),
     ...(await storeDiskCheck(store)),
     ...(await schemaChecks(store)),
     ...(await recordsChecks(store, settings)),

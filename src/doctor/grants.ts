@@ -29,6 +29,14 @@ export const NEEDED: readonly Right[] = [
   { right: 'SELECT', table: 'spanledger.schema_migrations' },
 ];
 
+/** And of a writer whose policy vaults: without them not even records are shipped, as their contents come first. */
+export const NEEDED_TO_VAULT: readonly Right[] = [
+  { right: 'SELECT', table: 'spanledger.audit_content' },
+  { right: 'INSERT', table: 'spanledger.audit_content' },
+  { right: 'SELECT', table: 'spanledger.audit_content_keys' },
+  { right: 'INSERT', table: 'spanledger.audit_content_keys' },
+];
+
 /** By which records could be changed or removed. */
 export const TOO_MUCH: readonly Right[] = [
   'spanledger.audit_records',

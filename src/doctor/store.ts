@@ -2,7 +2,7 @@ import { isSpanledgerError } from '../errors.ts';
 import type { Store } from '../store/client.ts';
 import { asked } from './ask.ts';
 import { bytesText, type Check, fail, ok, percent, skipped, warn } from './check.ts';
-import { Grants, NEEDED, type Right, TOO_MUCH } from './grants.ts';
+import { Grants, NEEDED, NEEDED_TO_VAULT, type Right, TOO_MUCH } from './grants.ts';
 
 /** The oldest release the store's tests run against, and the newest engine they have run on. */
 const OLDEST_TRIED = [25, 8] as const;
@@ -28,7 +28,7 @@ export async function versionCheck(store: Store): Promise<Check> {
 }
 
 /** What this user may do: enough to write, and nothing that removes. */
-export async function grantsCheck(store: Store): Promise<Check[]> {
+export async function grantsCheck(store: Store, isVaulting: boolean): Promise<Check[]> {
   const check = 'store.grants';
   if (store.where === 'embedded')
     return [
@@ -38,14 +38,15 @@ export async function grantsCheck(store: Store): Promise<Check[]> {
     const grants = new Grants(await shownGrants(store));
     const [row] = await store.query<{ user: string }>('SELECT currentUser() AS user');
     const user = row!.user;
-    const missing = NEEDED.filter((each) => !grants.has(each));
+    const needed = isVaulting ? [...NEEDED, ...NEEDED_TO_VAULT] : NEEDED;
+    const missing = needed.filter((each) => !grants.has(each));
     const tooMuch = TOO_MUCH.filter((each) => grants.hasSome(each));
     const writer = `GRANT spanledger_writer TO ${quoted(user)}`;
     if (missing.length > 0)
       return fail(
         check,
         `user ${user} lacks ${said(missing)}: what serve and ingest need`,
-        `${writer}; deploy/clickhouse/grants.sql makes that role`,
+        `${writer}; deploy/clickhouse/grants.sql makes that role${isVaulting ? ', and content-grants.sql lets it vault' : ''}`,
       );
     if (tooMuch.length > 0)
       return warn(
@@ -53,7 +54,7 @@ export async function grantsCheck(store: Store): Promise<Check[]> {
         `user ${user} may ${said(tooMuch)}: records could be changed or removed with what serve holds`,
         `REVOKE ALL ON *.* FROM ${quoted(user)}; ${writer}; deploy/clickhouse/grants.sql makes that role`,
       );
-    return ok(check, `user ${user} may ${said(NEEDED)}, and change or remove nothing of the ledger`);
+    return ok(check, `user ${user} may ${said(needed)}, and change or remove nothing of the ledger`);
   });
 }
 

@@ -679,6 +679,18 @@ describe('of a server', () => {
     ]);
     expect(ill.code).toBe(1);
 
+    writeFileSync(join(dir, 'spanledger.yaml'), 'version: 1\npolicy:\n  content: { tools: vault }\n');
+    answers['SHOW GRANTS'] = ['audit_records', 'audit_tombstones', 'schema_migrations'].map((table) => ({
+      grants: `GRANT SELECT, INSERT ON spanledger.${table} TO writer`,
+    }));
+    expect(named(await examined(dir, '--url', server.url), 'store.grants')).toMatchObject([
+      {
+        status: 'fail',
+        found: /lacks SELECT.* on spanledger\.audit_content\b/,
+        remedy: /content-grants\.sql/,
+      },
+    ]);
+
     // What the engine itself says of whom it runs as: he may do anything.
     for (const each of Object.keys(answers)) delete answers[each];
     const real = await examined(dir, '--url', server.url);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Grants, NEEDED, TOO_MUCH } from '../../src/doctor/grants.ts';
+import { Grants, NEEDED, NEEDED_TO_VAULT, TOO_MUCH } from '../../src/doctor/grants.ts';
 
 const RECORDS = 'spanledger.audit_records';
 const may = (right: string, ...lines: string[]) => new Grants(lines).has({ right, table: RECORDS });
@@ -41,9 +41,9 @@ describe('what a user may do', () => {
     expect(some('GRANT SELECT, ALTER UPDATE(purge_after) ON spanledger.audit_records TO u')).toBe(false);
   });
 
-  const grantsOf = (role: string) =>
+  const grantsOf = (role: string, file = 'grants.sql') =>
     new Grants(
-      readFileSync('deploy/clickhouse/grants.sql', 'utf8')
+      readFileSync(`deploy/clickhouse/${file}`, 'utf8')
         .split('\n')
         .filter((line) => line.endsWith(` TO ${role};`)),
     );
@@ -51,6 +51,9 @@ describe('what a user may do', () => {
   it('by the roles of deploy/clickhouse/grants.sql, is what each is for', () => {
     const writer = grantsOf('spanledger_writer');
     expect(NEEDED.filter((each) => !writer.has(each))).toEqual([]);
+    expect(NEEDED_TO_VAULT.filter((each) => writer.has(each))).toEqual([]);
+    const vaulting = grantsOf('spanledger_writer', 'content-grants.sql');
+    expect(NEEDED_TO_VAULT.filter((each) => !vaulting.has(each))).toEqual([]);
     for (const role of ['spanledger_writer', 'spanledger_reader', 'spanledger_retention'])
       expect(TOO_MUCH.filter((each) => grantsOf(role).hasSome(each))).toEqual([]);
     expect(TOO_MUCH.some((each) => grantsOf('spanledger_migrator').hasSome(each))).toBe(true);
