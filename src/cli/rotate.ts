@@ -95,7 +95,9 @@ function rotated(before: MasterKeys, id: string | undefined, named: readonly str
 /** k2 after k1. */
 function nextId(used: ReadonlySet<string>): string {
   const numbers = [...used].map((id) => Number(/^k(\d{1,9})$/.exec(id)?.[1] ?? 0));
-  return `k${Math.max(...numbers) + 1}`;
+  let next = Math.max(...numbers) + 1;
+  while (used.has(`k${next}`)) next += 1;
+  return `k${next}`;
 }
 
 function retired(before: MasterKeys, id: string): Change {

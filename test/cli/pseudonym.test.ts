@@ -187,6 +187,9 @@ describe('spanledger pseudonym rotate', () => {
       });
     await json('pseudonym', 'rotate');
     expect(keys()).toEqual(['k2', 'k9', 'k10']);
+    await json('pseudonym', 'rotate', '--id', 'k999999999');
+    for (let i = 0; i < 2; i++) await json('pseudonym', 'rotate');
+    expect(keys().slice(-3)).toEqual(['k999999999', 'k1000000000', 'k1000000001']);
     await isValid();
   });
 });
