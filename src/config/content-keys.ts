@@ -37,9 +37,20 @@ export function contentKeysOf(layout: Layout, { env, command }: KeySource): Cont
   return parsed(readSecret(contentKeyFile, 'without it no content can be read again'), contentKeyFile);
 }
 
-/** As `contentKeysOf`; where the directory is to hold the key and has none, it is made: for whoever writes. */
+/**
+ * As `contentKeysOf`; where the directory is to hold the key and has none, it is made: for whoever writes. Not in an
+ * app's that ships to a relay: it may be gone with its container, and what was sealed under its key with it.
+ */
 export function createContentKeys(layout: Layout, source: KeySource): ContentKeys {
   if (source.env.SPANLEDGER_CONTENT_KEY === undefined && source.command === undefined) {
+    if (existsSync(layout.relayFile) && !existsSync(layout.contentKeyFile))
+      throw new SpanledgerError(
+        'config_invalid',
+        `the policy vaults contents, and ${layout.contentKeyFile} is missing`,
+        {
+          hint: 'an app that ships to a relay is given the key: by SPANLEDGER_CONTENT_KEY, or in that file (mode 0600)',
+        },
+      );
     try {
       // An id of its own: a key that is made because another was lost must not be taken for that one.
       const id = `c${randomBytes(4).toString('hex')}`;

@@ -12,7 +12,7 @@ import { ntpCheck, recordsClockCheck, storeClockCheck } from './clock.ts';
 import { directoryChecks } from './directory.ts';
 import { diskChecks } from './disk.ts';
 import { later, lookAtJournals } from './journals.ts';
-import { keyChecks } from './keys.ts';
+import { contentKeysChecks, keyChecks } from './keys.ts';
 import { processChecks } from './process.ts';
 import { newestRecorded, recordsChecks } from './records.ts';
 import { schemaChecks } from './schema.ts';
@@ -46,7 +46,9 @@ export interface Diagnosis {
 export async function examine({ layout, env, config, opened, now }: Patient): Promise<Diagnosis> {
   const { settings, checks: ofSettings } = lookAtSettings(layout, env, config, now);
   const journals = lookAtJournals(layout);
-  const asking = await lookAtStore(opened, settings);
+  const asking = await lookAtStore(opened, settings, (store) =>
+    contentKeysChecks(store, layout, env, settings),
+  );
   const checks = [
     ...directoryChecks(layout, env),
     ...ofSettings,
@@ -82,7 +84,11 @@ interface Asking {
   unreachable?: unknown;
 }
 
-async function lookAtStore(opened: Opened, settings: Settings | undefined): Promise<Asking> {
+async function lookAtStore(
+  opened: Opened,
+  settings: Settings | undefined,
+  keysChecks: (store: Store) => Promise<Check[]>,
+): Promise<Asking> {
   if ('reason' in opened) return { checks: [skipped('store.engine', opened.reason)], clock: [] };
   if ('error' in opened) return unreachable(opened.error);
   const { store } = opened;
@@ -103,6 +109,7 @@ async function lookAtStore(opened: Opened, settings: Settings | undefined): Prom
     ...(await grantsCheck(store, settings !== undefined && vaults(policyOf(settings.policy)))),
     ...(await storeDiskCheck(store)),
     ...(await schemaChecks(store)),
+    ...(await keysChecks(store)),
     ...(await recordsChecks(store, settings)),
     ...(await toolsChecks(store)),
   ];

@@ -93,6 +93,11 @@ export class Registry {
     );
   }
 
+  /** Whether a rule of the tool looks at what is in the call. */
+  looksInside(name: string): boolean {
+    return this.#named(name.toLowerCase()).some(({ where }) => where.length > 0);
+  }
+
   #compile(rule: ToolRule, place: number): CompiledRule {
     const { match, where = [], resource } = rule;
     return {

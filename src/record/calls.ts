@@ -79,8 +79,9 @@ export class Calls {
     if (name === undefined) return tool;
     const known = registry.tool(name, { arguments: undefined, result: undefined });
     const named = { ...tool, ...demanded(known, tool.detected) };
-    // It was redacted as a tool's that nobody knew.
-    if (known.content !== 'vault' || Object.keys(known.pseudonyms).length > 0) delete named.contents;
+    // It was redacted as a tool's that nobody knew; and a rule that looks at arguments may keep less.
+    const isKept = known.content === 'vault' && Object.keys(known.pseudonyms).length === 0;
+    if (!isKept || registry.looksInside(name)) delete named.contents;
     named.recorded = { ...tool.recorded, name };
     if (digest !== undefined) named.argumentsDigest = digest;
     return named;

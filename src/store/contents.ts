@@ -20,11 +20,14 @@ export function contentsOf(records: readonly SealedRecord[]): PlacedContent[] {
 
 /**
  * Brings contents, and the wrapped keys that open them, to the store, those that are not there yet, and reads all of
- * them back, hashed by the engine. Their records come after: no ref is ever there without what it refers to.
+ * them back, hashed by the engine. Their records come after: no ref is ever there without what it refers to. What is
+ * past its time by now is not brought back.
  *
  * @throws SpanledgerError `store_failed`, `store_unreachable`
  */
-export async function deliverContents(store: Store, contents: readonly PlacedContent[]): Promise<void> {
+export async function deliverContents(store: Store, placed: readonly PlacedContent[]): Promise<void> {
+  const now = Date.now() / 1_000;
+  const contents = placed.filter(({ expiresAt }) => expiresAt > now);
   if (contents.length === 0) return;
   const { keys, rows } = await missingOf(store, contents);
   if (keys.length > 0) await insertKeys(store, keys);

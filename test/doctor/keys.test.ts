@@ -1,0 +1,64 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createContentKeys } from '../../src/config/content-keys.ts';
+import { createDeployment } from '../../src/config/deployment.ts';
+import { parseSettings } from '../../src/config/settings.ts';
+import { contentKeysChecks } from '../../src/doctor/keys.ts';
+import { Store } from '../../src/store/client.ts';
+import { migrate } from '../../src/store/migrate.ts';
+
+describe('the keys of the vault', () => {
+  const { layout } = createDeployment(mkdtempSync(join(tmpdir(), 'spanledger-test-')), {});
+  let store: Store;
+  beforeAll(async () => {
+    store = await Store.embedded(layout);
+    await migrate(store);
+  });
+  afterAll(async () => {
+    await store.close();
+    rmSync(layout.dir, { recursive: true, force: true });
+  });
+  const look = (text = 'version: 1', env = {}) =>
+    contentKeysChecks(store, layout, env, parseSettings(text, 'spanledger.yaml'));
+  const wrap = (id: string, master: string) =>
+    store.insert(
+      'INSERT INTO spanledger.audit_content_keys (key_id, subject, master, wrapped) FORMAT TabSeparated',
+      `${id.repeat(16)}\tnobody\t${master}\tx\n`,
+    );
+
+  it('are nobody’s business where nothing is vaulted', async () => {
+    expect(await look()).toEqual([]);
+  });
+
+  it('are those that wrapped what is there, or the lost ones are named with what is lost', async () => {
+    const [{ id }] = createContentKeys(layout, { env: {} });
+    await wrap('a', id);
+    expect(await look()).toEqual([
+      { check: 'keys.content', status: 'ok', found: `contents are under ${id}, which is given` },
+    ]);
+    await wrap('b', 'old');
+    expect(await look()).toEqual([
+      {
+        check: 'keys.content',
+        status: 'warn',
+        found: '1 data key under old cannot be opened here: that key is not given',
+        remedy: expect.stringContaining('put the line of old back'),
+      },
+    ]);
+    const [command] = await look('version: 1\nvault: {key_command: [/bin/false]}');
+    expect(command).toMatchObject({ status: 'skipped', found: expect.stringContaining('not run') });
+    rmSync(layout.contentKeyFile);
+    const [none] = await look();
+    expect(none).toMatchObject({ status: 'warn', found: expect.stringContaining('2 data keys') });
+  });
+
+  it('are not made where an app ships to a relay', () => {
+    writeFileSync(layout.relayFile, '{}');
+    const make = () => createContentKeys(layout, { env: {} });
+    expect(make).toThrow(expect.objectContaining({ code: 'config_invalid' }));
+    rmSync(layout.relayFile);
+    expect(make()).toHaveLength(1);
+  });
+});
