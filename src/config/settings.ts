@@ -219,9 +219,8 @@ function nodeAt(document: Document, field: readonly PropertyKey[]): unknown {
 }
 
 function mistakes(path: string, problems: readonly string[]): SpanledgerError {
-  const [first] = problems;
-  const message =
-    problems.length === 1 ? `${path}: ${first}` : `${path}:${problems.map((each) => `\n  ${each}`).join('')}`;
+  // On one line: a terminal is shown no line feed of a message, which may quote what others wrote.
+  const message = `${path}: ${problems.join('; ')}`;
   return new SpanledgerError('config_invalid', message, {
     hint: 'mend the fields named; deploy/spanledger.yaml shows every setting with its default',
   });

@@ -260,7 +260,9 @@ function merged(
   b: { [kind: string]: string[] },
 ): { [kind: string]: string[] } {
   const all = { ...a };
-  for (const [kind, more] of Object.entries(b)) all[kind] = [...(all[kind] ?? []), ...more];
+  // A kind may be called `constructor`, which every object has.
+  for (const [kind, more] of Object.entries(b))
+    all[kind] = Object.hasOwn(all, kind) ? [...all[kind]!, ...more] : more;
   return all;
 }
 

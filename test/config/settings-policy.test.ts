@@ -23,6 +23,17 @@ describe('the policy in a settings file', () => {
     expect(canonicalJson(policyIn('policy: {}'))).toBe(canonicalJson(BUILTIN_POLICY));
   });
 
+  it('takes a kind of pseudonym that is called as something every object has', () => {
+    const { pseudonyms } = policyIn('policy: { pseudonyms: { constructor: [badge] } }');
+    expect(Object.entries(pseudonyms)).toContainEqual(['constructor', ['badge']]);
+  });
+
+  it('tells several mistakes on one line, each with its own', () => {
+    expect(mistakeIn('policy:\n  redact: [""]\n  builtin: maybe')).toMatch(
+      /^spanledger\.yaml: line \d, policy\..*; line \d, policy\.[^\n]*$/,
+    );
+  });
+
   it('adds to the lists, and puts its own over names', () => {
     const policy = policyIn(`policy:
   retention:

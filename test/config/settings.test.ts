@@ -128,9 +128,8 @@ describe('a mistake in the settings', () => {
     const { message } = mistakeIn(
       'version: 1\nserve: {x: 1}\ntokens: [{subject: a, sha256: hunter2, rights: []}]',
     );
-    expect(message.split('\n').map((line) => line.trim().split(',')[0])).toEqual([
-      '/etc/spanledger.yaml:',
-      'line 2',
+    expect(message.split('; ').map((each) => each.split(',')[0])).toEqual([
+      '/etc/spanledger.yaml: line 2',
       'line 3',
       'line 3',
     ]);
