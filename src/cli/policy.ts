@@ -112,14 +112,22 @@ function ruled(said: Admission): string {
 
 function callIn(file: string | undefined): { arguments: unknown; result: unknown } {
   if (file === undefined) return { arguments: undefined, result: undefined };
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
-  } catch (cause) {
-    throw new SpanledgerError('file_unreadable', `${file}: ${messageOf(cause)}`, {
-      cause,
+  const unusable = (why: string) =>
+    new SpanledgerError('file_unreadable', `${file}: ${why}`, {
       hint: 'give a JSON file with the arguments of a call, or - for standard input',
     });
+  let text: string;
+  try {
+    text = readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (cause) {
+    throw unusable(messageOf(cause));
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // The engine's own message quotes the text, and that may be a secret.
+    throw unusable('not JSON');
   }
   const isWhole = typeof value === 'object' && value !== null && ('arguments' in value || 'result' in value);
   const { arguments: args, result } = (isWhole ? value : { arguments: value }) as {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -35,6 +35,15 @@ describe('the command line', () => {
     expect(ran.stdout).toMatch(/Example:\n {2}spanledger /);
     expect(ran.stdout).toContain('--json');
     expect(ran.stdout).toContain('--dir');
+  });
+
+  it('policy explain quotes nothing of arguments that are no JSON', async () => {
+    const file = join(dir, '..', 'cut.json');
+    writeFileSync(file, '{"password":"hunter2"x');
+    const ran = await spanledger(['policy', 'explain', 'login', file, '--dir', dir, '--json']);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain('not JSON');
+    expect(ran.stdout + ran.stderr).not.toMatch(/nter2/);
   });
 
   const misuse: [args: string[], says: RegExp][] = [
