@@ -26,8 +26,9 @@ export function saidBy(
 
 /** @throws SpanledgerError `usage_invalid` */
 export function requireActor({ actor, reason }: ActorOptions): void {
-  if (actor !== undefined) requireId(actor, '--actor');
-  if (reason !== undefined) requireId(reason.trim(), '--reason');
+  const hint = 'say who, and why: both stand in the record of it; in a script, is the variable set?';
+  if (actor !== undefined) requireId(actor.trim(), '--actor', hint);
+  if (reason !== undefined) requireId(reason.trim(), '--reason', hint);
 }
 
 function osUser(): string {

@@ -51,10 +51,19 @@ export function createContentKeys(layout: Layout, source: KeySource): ContentKey
           hint: 'an app that ships to a relay is given the key: by SPANLEDGER_CONTENT_KEY, or in that file (mode 0600)',
         },
       );
+    if (existsSync(layout.contentKeyMadeFile) && !existsSync(layout.contentKeyFile))
+      throw new SpanledgerError(
+        'config_invalid',
+        `${layout.contentKeyFile} is missing, but contents are sealed under it`,
+        {
+          hint: `restore it from a backup; without ${layout.contentKeyMadeFile} another key is made, and what is sealed is lost`,
+        },
+      );
     try {
       // An id of its own: a key that is made because another was lost must not be taken for that one.
       const id = `c${randomBytes(4).toString('hex')}`;
       createOnce(layout.contentKeyFile, `${id} ${randomBytes(32).toString('base64url')}\n`);
+      createOnce(layout.contentKeyMadeFile, '');
     } catch (cause) {
       throw new SpanledgerError(
         'config_invalid',

@@ -9,6 +9,8 @@ export interface Layout {
   keysLock: string;
   /** The master keys of the content vault. */
   contentKeyFile: string;
+  /** Tells that the directory has made one, also when it is lost. */
+  contentKeyMadeFile: string;
   journals: string;
   clickhouse: string;
   storeLock: string;
@@ -30,6 +32,7 @@ export function layoutOf(dir: string): Layout {
     masterKeyFile: join(dir, 'keys', 'master'),
     keysLock: join(dir, 'keys', 'lock'),
     contentKeyFile: join(dir, 'keys', 'content'),
+    contentKeyMadeFile: join(dir, 'keys', 'content.made'),
     journals: join(dir, 'journal'),
     clickhouse: join(dir, 'clickhouse'),
     storeLock: join(dir, 'store.lock'),

@@ -74,7 +74,9 @@ export function readSecret(path: string, lost: string): string {
   let mode: number;
   let text: string;
   try {
-    mode = statSync(path).mode;
+    const stat = statSync(path);
+    if (!stat.isFile()) throw new Error('it is no file');
+    mode = stat.mode;
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     throw new SpanledgerError('config_invalid', `${path}: ${messageOf(cause)}`, {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
+import { type Document, isNode, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { mistakesIn, policySchema } from '../policy/schema.ts';
@@ -201,12 +201,25 @@ function read(text: string, path: string, lineCounter: LineCounter) {
   try {
     const document = parseDocument(text, { lineCounter, version: '1.2' });
     const problems = document.errors.map(({ message }) => message.split('\n')[0]!.replace(/:$/, ''));
+    problems.push(...noNames(document, lineCounter));
     if (problems.length > 0) throw mistakes(path, problems);
     return { document, value: document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown };
   } catch (error) {
     // An alias of nothing, or of too much; or nesting so deep that the parser gives up.
     throw isSpanledgerError(error) ? error : mistakes(path, [messageOf(error)]);
   }
+}
+
+/** JavaScript's own name for something else: what stands under it would be passed over without a word. */
+function noNames(document: Document, lines: LineCounter): string[] {
+  const found: string[] = [];
+  visit(document, {
+    Pair: (_, { key }) => {
+      if (isScalar(key) && key.value === '__proto__')
+        found.push(`line ${lines.linePos(key.range?.[0] ?? 0).line}, __proto__: no name here`);
+    },
+  });
+  return found;
 }
 
 /** The node of a field, or of the nearest thing around it that is there. */

@@ -20,6 +20,11 @@ export async function schemaChecks(store: Store): Promise<Check[]> {
 
 async function migrationsCheck(store: Store): Promise<Check> {
   const check = 'store.schema';
+  if ((await detachedIn(store)).some(isBroken))
+    return skipped(
+      check,
+      'parts of the store are broken, so what is missing says nothing: see store.detached',
+    );
   const applied = (await appliedTo(store)) ?? new Map<string, string>();
   const ours = migrations();
   const other = ours.filter(({ name, digest }) => applied.has(name) && applied.get(name) !== digest);
@@ -162,9 +167,14 @@ async function partsCheck(store: Store): Promise<Check> {
 
 async function detachedCheck(store: Store): Promise<Check> {
   const check = 'store.detached';
-  const rows = await store.query<{ table: string; name: string; reason: string }>(
-    `SELECT table, name, ifNull(toString(reason), '') AS reason FROM system.detached_parts WHERE database = 'spanledger' ORDER BY table, name`,
-  );
+  const rows = await detachedIn(store);
+  const broken = rows.filter(isBroken);
+  if (broken.length > 0)
+    return fail(
+      check,
+      `${count(broken.length, 'part')} cannot be read, and the engine has set them aside; the first is ${broken[0]!.name} of ${broken[0]!.table} (${broken[0]!.reason})`,
+      'is the disk sound? Put the store back from a backup, then spanledger verify: journals send again what they still have',
+    );
   const [first] = rows;
   return first === undefined
     ? ok(check, 'no part is detached')
@@ -173,4 +183,21 @@ async function detachedCheck(store: Store): Promise<Check> {
         `${count(rows.length, 'part')} detached, of which queries see nothing; the first is ${first.name} of ${first.table}${first.reason === '' ? '' : ` (${first.reason})`}`,
         `ALTER TABLE spanledger.${first.table} ATTACH PART '${first.name}', then spanledger verify`,
       );
+}
+
+interface Detached {
+  table: string;
+  name: string;
+  reason: string;
+}
+
+function detachedIn(store: Store): Promise<Detached[]> {
+  return store.query<Detached>(
+    `SELECT table, name, ifNull(toString(reason), '') AS reason FROM system.detached_parts WHERE database = 'spanledger' ORDER BY table, name`,
+  );
+}
+
+/** As the engine found it when it began; others somebody has detached. */
+function isBroken({ reason }: Detached): boolean {
+  return reason.startsWith('broken');
 }

@@ -31,7 +31,7 @@ export class Expression {
   /** @throws what its parser does, of an expression in which `mistakeIn` finds one. */
   constructor({ expression, flags = '', needs = literalIn(expression) }: WrittenExpression) {
     this.#compiled = compiled(expression, flags);
-    this.#ignoresCase = flags.includes('i');
+    this.#ignoresCase = ignoresCase(expression, flags);
     this.#needs = this.#ignoresCase ? needs.toLowerCase() : needs;
   }
 
@@ -82,6 +82,11 @@ export function mistakeIn(expression: string, flags = ''): string | undefined {
     if (matcher.end() === matcher.start())
       return 'it matches the empty text, and so everywhere; write what must stand there, with + for *';
   return undefined;
+}
+
+/** By its flags, or by one within it, of some part or of all. */
+function ignoresCase(expression: string, flags: string): boolean {
+  return flags.includes('i') || /\(\?[a-zA-Z]*i/.test(expression);
 }
 
 /** Between any two of them, an assertion may hold: words, other signs, lines, and both ends. */

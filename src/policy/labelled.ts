@@ -30,7 +30,7 @@ const LABELLED: readonly Labelled[] = [
     label: 'd\\.? ?o\\.? ?b\\.?|date of birth|birth ?date|birthday|born(?: on)?|geburtsdatum|geboren(?: am)?',
     value: DATE,
   },
-  { kind: 'ssn', label: 'ssn|social security', value: /\d{3}[ .-]?\d{2}[ .-]?\d{4}(?!\d)/y },
+  { kind: 'ssn', label: 'ssn|social security', value: /\d{3}[ ._/-]?\d{2}[ ._/-]?\d{4}(?!\d)/y },
   {
     kind: 'tax_id',
     label: 'itin|ein|tin|tax(?:payer)?[ _-]?id(?:entification)?',

@@ -59,7 +59,8 @@ function holds(base64: string, hasSecret: (decoded: string) => boolean): boolean
   if (!BEGINS_AS_TEXT.test(base64)) return false;
   const bytes = Buffer.from(base64, 'base64');
   const whole = bytes.subarray(0, wholeCharacters(bytes));
-  return isUtf8(whole) && hasSecret(whole.toString());
+  // UTF-16 of ASCII, as PowerShell encodes its commands, has a zero byte beside each letter.
+  return isUtf8(whole) && hasSecret(whole.toString().replaceAll('\0', ''));
 }
 
 /** Without the last character where it was cut. */

@@ -28,6 +28,10 @@ describe('the policy in a settings file', () => {
     expect(Object.entries(pseudonyms)).toContainEqual(['constructor', ['badge']]);
   });
 
+  it('passes nothing over that stands under a name of the language', () => {
+    expect(mistakeIn('policy: { pseudonyms: { __proto__: [badge] } }')).toContain('line 2, __proto__');
+  });
+
   it('tells several mistakes on one line, each with its own', () => {
     expect(mistakeIn('policy:\n  redact: [""]\n  builtin: maybe')).toMatch(
       /^spanledger\.yaml: line \d, policy\..*; line \d, policy\.[^\n]*$/,

@@ -59,6 +59,9 @@ describe('the keys of the vault', () => {
     const make = () => createContentKeys(layout, { env: {} });
     expect(make).toThrow(expect.objectContaining({ code: 'config_invalid' }));
     rmSync(layout.relayFile);
+    // Nor where the one that was made is lost.
+    expect(make).toThrow(expect.objectContaining({ hint: expect.stringContaining('backup') }));
+    rmSync(layout.contentKeyMadeFile);
     expect(make()).toHaveLength(1);
   });
 });

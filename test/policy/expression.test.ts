@@ -39,6 +39,10 @@ describe("a policy's expression", () => {
     expect(matched('a\nb', 'a.b', 's')).toEqual(['a\nb']);
   });
 
+  it('needs what it needs in any case, where it ignores case itself', () => {
+    expect(matched('hello foo FOO', 'hello (?i:foo)', '', 'HELLO')).toEqual(['hello foo']);
+  });
+
   it('is not looked for in a text without what it needs', () => {
     expect(matched('id 123456', '\\d{6}', '', 'employee')).toEqual([]);
     expect(matched('EMPLOYEE 123456', '\\d{6}', 'i', 'Employee')).toEqual(['123456']);
