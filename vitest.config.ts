@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/interop/**'],
+    exclude: ['test/interop/**', 'test/frameworks/**'],
     pool: 'forks',
     isolate: true,
     // Tests wait for processes, disks and conditions more than they compute.

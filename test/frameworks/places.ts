@@ -1,0 +1,42 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+
+const CACHE = 'node_modules/.cache/spanledger-frameworks';
+
+/** Where a framework is installed, or why it is not. */
+export type Place = { dir: string } | { missing: string };
+
+/** Among this package's own development dependencies. */
+export const HERE: Place = { dir: '.' };
+
+/** The packages of test/frameworks/<name>, by its lockfile, installed once. */
+export function placeOf(name: string): Place {
+  const from = join('test/frameworks', name);
+  const files = ['package.json', 'package-lock.json'].map((file) => join(from, file));
+  // Which Node.js it is decides what may be installed.
+  const digest = createHash('sha256').update(process.versions.node.split('.')[0]!);
+  for (const file of files) digest.update(readFileSync(file));
+  const dir = resolve(CACHE, `${name}-${digest.digest('hex').slice(0, 12)}`);
+  if (existsSync(join(dir, '.whole'))) return { dir };
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  for (const file of files) cpSync(file, join(dir, basename(file)));
+  try {
+    execFileSync('npm', ['ci', '--ignore-scripts', '--engine-strict', '--no-audit', '--no-fund'], {
+      cwd: dir,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+  } catch (error) {
+    const { stderr = '' } = error as { stderr?: Buffer | string };
+    const why = /EBADENGINE/.test(String(stderr))
+      ? `needs another Node.js than ${process.version}`
+      : 'cannot be installed';
+    return { missing: `${name} ${why}` };
+  }
+  // The apps' own `import 'spanledger'`.
+  symlinkSync(resolve('.'), join(dir, 'node_modules/spanledger'));
+  writeFileSync(join(dir, '.whole'), '');
+  return { dir };
+}
