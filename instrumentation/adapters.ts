@@ -1,6 +1,19 @@
+import { anthropic } from './anthropic.ts';
 import type { Adapter } from './contract.ts';
+import { langchain } from './langchain.ts';
 import { mcpClient } from './mcp-client.ts';
 import { mcpServer } from './mcp-server.ts';
+import { openai } from './openai.ts';
+import { openaiAgents } from './openai-agents.ts';
+import { vercelAi } from './vercel-ai.ts';
 
 /** One line an adapter. */
-export const ADAPTERS: readonly Adapter[] = [mcpClient, mcpServer];
+export const ADAPTERS: readonly Adapter[] = [
+  mcpClient,
+  mcpServer,
+  vercelAi,
+  openai,
+  anthropic,
+  langchain,
+  openaiAgents,
+];

@@ -80,21 +80,26 @@ export class LoadedModules implements Modules {
     const loaded = this;
     prototype.require = Object.assign(function require(this: NodeModule, id: string): unknown {
       const exports = Reflect.apply(original, this, [id]) as unknown;
-      loaded.#required(id, this, exports);
-      return exports;
+      return loaded.#required(id, this, exports) ?? exports;
     }, original);
   }
 
-  #required(id: string, from: NodeModule, exports: unknown): void {
+  /** What is to be answered instead, if anything. */
+  #required(id: string, from: NodeModule, exports: unknown): unknown {
     try {
-      if (Module.isBuiltin(id) || !isHeld(exports)) return;
+      if (Module.isBuiltin(id) || !isHeld(exports)) return undefined;
       // A file of a package asks for another of its own by its path, others for the package by its name.
       const isPath = /^[./]|^[A-Za-z]:/.test(id);
-      if (isPath ? !this.#mayHold(from.filename) : !this.#mayHold(`node_modules${sep}${id}`)) return;
+      if (isPath ? !this.#mayHold(from.filename) : !this.#mayHold(`node_modules${sep}${id}`))
+        return undefined;
       const path = createRequire(from.filename ?? import.meta.url).resolve(id);
-      if (createRequire(import.meta.url).cache[path]?.loaded) this.#load(path, exports, 'commonjs', id);
+      const cached = createRequire(import.meta.url).cache[path];
+      if (!cached?.loaded) return undefined;
+      this.#load(path, exports, 'commonjs', id);
+      return cached.exports;
     } catch {
       // Whatever cannot be told apart is none of those we look for.
+      return undefined;
     }
   }
 
@@ -149,7 +154,9 @@ export class LoadedModules implements Modules {
       supports.length === 0 || supports.some(({ versions }) => isInRange(version, versions));
     if (name !== OTEL_API) this.#tell({ package: name, version, isSupported, isEarly });
     if (!isSupported) return;
-    const module: LoadedModule = { package: name, version, file, format, exports };
+    const open = format === 'commonjs' ? opened(path, exports) : exports;
+    known.add(open);
+    const module: LoadedModule = { package: name, version, file, format, exports: open };
     this.#loaded.push(module);
     for (const patch of this.#patches.get(name) ?? []) this.#run(patch, module);
   }
@@ -175,6 +182,18 @@ export class LoadedModules implements Modules {
       });
     }
   }
+}
+
+/** Some bundlers make exports that cannot be changed: a likeness that can takes their place in `require`'s cache. */
+function opened(path: string, exports: object): object {
+  const all = Object.getOwnPropertyDescriptors(exports) as PropertyDescriptorMap;
+  const cached = createRequire(import.meta.url).cache[path];
+  const isOpen = Object.values(all).every(({ configurable, writable }) => configurable || writable);
+  if (isOpen || typeof exports === 'function' || cached?.exports !== exports) return exports;
+  for (const each of Object.values(all)) each.configurable = true;
+  const open = Object.create(Object.getPrototypeOf(exports) as object | null, all) as object;
+  cached.exports = open;
+  return open;
 }
 
 function isHeld(value: unknown): value is object {

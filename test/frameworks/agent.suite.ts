@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectValid } from '../interop/same-ledger.ts';
+import { runApp } from '../support/app.ts';
+import { temporaryFolder } from '../support/cli.ts';
+import { failClosedOnBadDisk, missing } from './bad-disk.ts';
+import { ANSWER, callId, startModel } from './model-server.ts';
+import type { Place } from './places.ts';
+import { appIn, type Format, recordedRun, toolCallsOf } from './run.ts';
+
+/** A framework that runs tools for a model. */
+export interface AgentFramework {
+  /** Of `examples/` and of `apps/`. */
+  name: string;
+  adapter: string;
+  formats: readonly Format[];
+  /** What the framework knows. */
+  knows?: { agent?: { name: string }; conversation_id?: string };
+  /** Tool and status, of the steps as they stand in `steps`. */
+  steps: { [step: string]: string | readonly string[] };
+  /** What an app is told, fail-closed. */
+  refused: RegExp;
+  args?: readonly string[];
+}
+
+export function agentSuite(framework: AgentFramework, place: Place): void {
+  if ('missing' in place) return void it.skip(place.missing);
+  const { dir } = place;
+  const { name, adapter, formats, knows = {}, steps, refused, args = [] } = framework;
+  let model: Awaited<ReturnType<typeof startModel>>;
+  beforeAll(async () => {
+    model = await startModel();
+  });
+  afterAll(() => model.stop());
+  const env = (more: NodeJS.ProcessEnv = {}) => ({
+    ...more,
+    OPENAI_BASE_URL: `${model.url}/v1`,
+    OPENAI_API_KEY: 'none',
+    OPENAI_AGENTS_DISABLE_TRACING: '1',
+    ANTHROPIC_BASE_URL: model.url,
+    ANTHROPIC_API_KEY: 'none',
+  });
+  const example = join('examples', name, 'app.mjs');
+  const app = (format: Format = 'esm') =>
+    appIn(dir, `test/frameworks/apps/${name}.mjs`, { format, beside: ['steps.mjs'] });
+
+  const LOOKUP = {
+    tool: {
+      name: 'lookup_patient',
+      type: 'function',
+      call_id: callId('lookup_patient'),
+      evidence: 'executed',
+      arguments: { patient_id: 'P-1042' },
+      result: { patient_id: 'P-1042', allergies_count: 1 },
+    },
+    outcome: { status: 'success' },
+    trace: { trace_id: expect.any(String) },
+    source: { scope: `spanledger/${adapter}` },
+  };
+
+  describe.each(formats)('the example, %s', (format) => {
+    it('is recorded as it is', async () => {
+      const {
+        records,
+        stdout,
+        dir: ledger,
+      } = await recordedRun([appIn(dir, example, { format })], { env: env() });
+      expect(stdout).toBe(ANSWER);
+      const calls = toolCallsOf(records);
+      expect(calls).toMatchObject([{ ...LOOKUP, ...knows }]);
+      expect(calls[0]).not.toHaveProperty('user');
+      await expectValid(ledger);
+    });
+
+    it('is recorded on behalf of whom one line more says', async () => {
+      const audited = appIn(dir, example, { format, isAudited: true });
+      const { records } = await recordedRun([audited], { env: env() });
+      expect(toolCallsOf(records)).toMatchObject([
+        { ...LOOKUP, ...knows, user: { id: 'nurse-17' }, purpose: 'TREAT', conversation_id: 'visit-9' },
+      ]);
+    });
+  });
+
+  it('answers, fails and throws as without us, and each call is recorded once', async () => {
+    const run = [app(), Object.keys(steps).join('+'), ...args];
+    const plain = await runApp(temporaryFolder(), run, { node: [], env: env() });
+    expect(plain.code, plain.stderr).toBe(0);
+    const { records, stdout, dir: ledger } = await recordedRun(run, { env: env() });
+    expect(JSON.parse(stdout)).toEqual(JSON.parse(plain.stdout));
+    const calls = toolCallsOf(records);
+    expect(calls.map(({ tool, outcome }) => `${tool!.name} ${outcome!.status}`)).toEqual(
+      Object.values(steps).flat(),
+    );
+    for (const { tool } of calls)
+      expect([callId(tool!.name), callId(tool!.name, 1)]).toContain(tool!.call_id);
+    expect(new Set(calls.map(({ tool }) => tool!.call_id)).has(callId('lookup_patient', 1))).toBe(
+      'parallel' in steps,
+    );
+    if (knows.agent !== undefined) for (const { agent } of calls) expect(agent).toEqual(knows.agent);
+    await expectValid(ledger);
+  });
+
+  it.skipIf(missing)('fail-closed, calls no tool that cannot be recorded, and says so', async () => {
+    const run = [app(), 'lookup_patient', ...args];
+    const { stdout } = await recordedRun(run, { env: env(failClosedOnBadDisk()) });
+    const said = JSON.parse(stdout) as { lookup_patient: string; calls: string[] };
+    expect(said.calls).toEqual([]);
+    expect(said.lookup_patient).toMatch(refused);
+  });
+}

@@ -1,0 +1,38 @@
+import { describe } from 'vitest';
+import { type AgentFramework, agentSuite } from './agent.suite.ts';
+import { placeOf } from './places.ts';
+
+/** A tool that throws is told to the model, as is one that could not be called. */
+const AI: AgentFramework = {
+  name: 'ai',
+  adapter: 'vercel-ai',
+  formats: ['esm', 'cjs'],
+  knows: { agent: { name: 'ward-agent' } },
+  steps: {
+    lookup_patient: 'lookup_patient success',
+    stream: 'lookup_patient success',
+    parallel: ['lookup_patient success', 'lookup_patient success'],
+    progress: 'progress success',
+    fail: 'fail failure',
+    deny: 'deny denied',
+    abort: 'hang interrupted',
+  },
+  refused: /"audit_unavailable"/,
+};
+
+const VERSIONS = [
+  ['5', ['esm', 'cjs']],
+  ['6', ['esm', 'cjs']],
+  // It is ESM alone.
+  ['7', ['esm']],
+] as const;
+
+describe.each(VERSIONS)('Vercel AI SDK %s', (major, formats) =>
+  agentSuite({ ...AI, formats }, placeOf(`ai-${major}`)),
+);
+describe.each(VERSIONS)('an agent of Vercel AI SDK %s', (major) =>
+  agentSuite({ ...AI, formats: [], args: ['agent'], refused: /^answered/ }, placeOf(`ai-${major}`)),
+);
+describe.each(VERSIONS)('Vercel AI SDK %s, with its own telemetry', (major) =>
+  agentSuite({ ...AI, formats: [], args: ['traced'] }, placeOf(`ai-${major}`)),
+);
