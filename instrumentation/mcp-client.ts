@@ -1,5 +1,6 @@
 import { activeContext } from '../src/sdk/context.ts';
 import { activeSpan } from '../src/sdk/otel.ts';
+import { isInTool } from '../src/sdk/tool-calls.ts';
 import type { Adapter } from './contract.ts';
 import { mcpResult } from './mcp-result.ts';
 import { Recording } from './recording.ts';
@@ -25,7 +26,7 @@ interface Client {
 export const mcpClient: Adapter = {
   name: 'mcp-client',
   supports: [
-    { package: V1, versions: '^1.10' },
+    { package: V1, versions: '^1.13' },
     { package: V2, versions: '^2' },
   ],
   intentBeforeAction: true,
@@ -72,7 +73,7 @@ function ofCallTool(
 
 /** By the name the client gives itself, where nothing around it can know the agent better. */
 function agentOf({ _clientInfo: info }: Client): { name?: string; version?: string } | undefined {
-  if (activeContext()?.said.agent !== undefined || activeSpan() !== undefined) return undefined;
+  if (isInTool() || activeContext()?.said.agent !== undefined || activeSpan() !== undefined) return undefined;
   return info && named(info);
 }
 

@@ -1,4 +1,5 @@
 import { activeContext } from '../src/sdk/context.ts';
+import { isInTool } from '../src/sdk/tool-calls.ts';
 import type { Adapter } from './contract.ts';
 import { mcpResult } from './mcp-result.ts';
 import { Recording } from './recording.ts';
@@ -31,7 +32,7 @@ interface Server {
 export const mcpServer: Adapter = {
   name: 'mcp-server',
   supports: [
-    { package: V1, versions: '^1.10' },
+    { package: V1, versions: '^1.13' },
     { package: V2, versions: '^2' },
   ],
   intentBeforeAction: true,
@@ -75,7 +76,7 @@ function ofHandler(recording: Recording, server: Server, handler: AnyFunction): 
           callId: id === undefined || sessionId === undefined ? undefined : `${sessionId}/${id}`,
           arguments: asked,
           conversationId: context?.said.conversationId ?? sessionId,
-          agent: context?.said.agent === undefined ? server.getClientVersion?.() : undefined,
+          agent: isInTool() || context?.said.agent !== undefined ? undefined : server.getClientVersion?.(),
         },
         result: mcpResult,
         signal: signal ?? mcpReq?.signal,

@@ -4,8 +4,8 @@ export type AnyFunction = (this: any, ...args: any[]) => any;
 type AnyObject = { [name: string]: any };
 
 /**
- * Puts another function in the place of a method or an export, of the same name and arity. One that is not there
- * is left so: another version may have it elsewhere.
+ * Puts another function in the place of a method or an export, of the same name and arity. Where there is none, which
+ * a version may have moved, it says so.
  *
  * @returns puts the first back. Where somebody has wrapped it in the meantime, ours steps aside and theirs stays.
  */
@@ -15,7 +15,13 @@ export function wrapMethod(
   wrap: (original: AnyFunction) => AnyFunction,
 ): () => void {
   const original: unknown = target?.[name];
-  if (target === undefined || typeof original !== 'function') return () => {};
+  if (target === undefined || typeof original !== 'function') {
+    process.emitWarning(`there is no ${name} to record the calls of`, {
+      type: 'SpanledgerWarning',
+      code: 'SPANLEDGER_ADAPTER',
+    });
+    return () => {};
+  }
   const own = Object.getOwnPropertyDescriptor(target, name);
   const ours = alike(original as AnyFunction, wrap(original as AnyFunction));
   let isOn = true;

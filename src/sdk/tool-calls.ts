@@ -30,6 +30,11 @@ export interface Conduct {
 /** The call whose tool is running here. */
 const current = () => processWide('call', () => new AsyncLocalStorage<RunningCall | undefined>());
 
+/** A tool call runs here: what it says of who acts holds for what it begins too. */
+export function isInTool(): boolean {
+  return current().getStore() !== undefined;
+}
+
 /** The tool call of an adapter that this span, begun inside it, is another telling of. */
 export function coveringCall(call: ToolIdentity): boolean {
   const running = current().getStore();

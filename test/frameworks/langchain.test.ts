@@ -2,7 +2,7 @@ import { describe } from 'vitest';
 import { agentSuite } from './agent.suite.ts';
 import { placeOf } from './places.ts';
 
-describe('LangGraph 1', () =>
+describe.each(['0', '1'])('LangChain %s', (major) =>
   agentSuite(
     {
       name: 'langchain',
@@ -19,5 +19,6 @@ describe('LangGraph 1', () =>
       },
       refused: /the tool lookup_patient was not called/,
     },
-    placeOf('langchain-1'),
-  ));
+    placeOf(`langchain-${major}`),
+  ),
+);

@@ -2,7 +2,7 @@ import { describe } from 'vitest';
 import { agentSuite } from './agent.suite.ts';
 import { placeOf } from './places.ts';
 
-describe('OpenAI Agents SDK', () =>
+describe.each(['0.13', '0.20'])('OpenAI Agents SDK %s', (version) =>
   agentSuite(
     {
       name: 'openai-agents',
@@ -19,5 +19,6 @@ describe('OpenAI Agents SDK', () =>
       },
       refused: /the tool lookup_patient was not called/,
     },
-    placeOf('openai-agents'),
-  ));
+    placeOf(`openai-agents-${version}`),
+  ),
+);
