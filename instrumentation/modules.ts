@@ -123,12 +123,13 @@ export class LoadedModules implements Modules {
     });
   }
 
-  *#includes(): Generator<RegExp> {
+  /** Nothing but what is needed: files of a package that are hooked besides can break it (openai 4's shims). */
+  *#includes(): Generator<RegExp | string> {
     for (const needs of this.#needs.values())
       for (const { package: name, file } of needs)
-        yield new RegExp(
-          `/node_modules/${literal(name)}/${file === undefined ? '' : `(.*/)?${literal(file)}$`}`,
-        );
+        yield file === undefined
+          ? name
+          : new RegExp(`/node_modules/${literal(name)}/(.*/)?${literal(file)}$`);
   }
 
   /** @param specifier what it was asked for by; undefined for what was loaded before. */
@@ -190,8 +191,17 @@ function opened(path: string, exports: object): object {
   const cached = createRequire(import.meta.url).cache[path];
   const isOpen = Object.values(all).every(({ configurable, writable }) => configurable || writable);
   if (isOpen || typeof exports === 'function' || cached?.exports !== exports) return exports;
-  for (const each of Object.values(all)) each.configurable = true;
-  const open = Object.create(Object.getPrototypeOf(exports) as object | null, all) as object;
+  const open = Object.create(Object.getPrototypeOf(exports) as object | null) as object;
+  for (const [key, each] of Object.entries(all)) {
+    const { enumerable = false } = each;
+    const set = (value: unknown) =>
+      void Object.defineProperty(open, key, { value, enumerable, configurable: true, writable: true });
+    Object.defineProperty(open, key, {
+      ...each,
+      configurable: true,
+      ...('value' in each ? {} : { set: each.set ?? set }),
+    });
+  }
   cached.exports = open;
   return open;
 }

@@ -37,7 +37,11 @@ describe('LoadedModules', () => {
         "export const call = () => 'plain'; export class Tool { run() { return 'plain'; } }",
       );
       write(`${at}/cjs/index.js`, "exports.deep = require('./deep.js'); exports.call = () => 'plain';");
-      write(`${at}/cjs/deep.js`, "exports.call = () => 'plain';");
+      write(
+        `${at}/cjs/deep.js`,
+        // As bundlers write it: it can neither be set nor defined anew.
+        "const call = () => 'plain'; Object.defineProperty(exports, 'call', { enumerable: true, get: () => call });",
+      );
     }
     write(
       'setup.mjs',
