@@ -1,5 +1,6 @@
 import { anthropic } from './anthropic.ts';
 import type { Adapter } from './contract.ts';
+import { genkit } from './genkit.ts';
 import { langchain } from './langchain.ts';
 import { mcpClient } from './mcp-client.ts';
 import { mcpServer } from './mcp-server.ts';
@@ -16,4 +17,5 @@ export const ADAPTERS: readonly Adapter[] = [
   anthropic,
   langchain,
   openaiAgents,
+  genkit,
 ];

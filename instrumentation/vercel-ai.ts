@@ -118,7 +118,7 @@ function recordedTool(recording: Recording, name: string, tool: Tool, caller: Ca
           signal: around?.abortSignal,
         };
       },
-      () => Reflect.apply(execute, this === standing ? tool : this, args) as unknown,
+      () => inSteps(Reflect.apply(execute, this === standing ? tool : this, args)),
       { isSync },
     );
   });
@@ -129,3 +129,14 @@ function recordedTool(recording: Recording, name: string, tool: Tool, caller: Ca
 
 /** Tools of an agent come by here twice, where its call is one of the exports'. */
 const RECORDED = new WeakSet<AnyFunction>();
+
+/** Whatever can be iterated is a tool that tells how far it is, and ends when its iteration does. */
+function inSteps(answer: unknown): unknown {
+  const isIterable =
+    typeof (answer as Partial<AsyncIterable<unknown>> | null | undefined)?.[Symbol.asyncIterator] ===
+    'function';
+  if (!isIterable || Object.prototype.toString.call(answer) === '[object AsyncGenerator]') return answer;
+  return (async function* steps() {
+    yield* answer as AsyncIterable<unknown>;
+  })();
+}

@@ -13,6 +13,7 @@ const AI: AgentFramework = {
     stream: 'lookup_patient success',
     parallel: ['lookup_patient success', 'lookup_patient success'],
     progress: 'progress success',
+    iterable: 'iterable success',
     fail: 'fail failure',
     deny: 'deny denied',
     abort: 'hang interrupted',

@@ -23,6 +23,14 @@ given.progress = {
     yield { patient_id, status: 'found' };
   },
 };
+given.iterable = {
+  inputSchema,
+  execute: ({ patient_id }) => ({
+    async *[Symbol.asyncIterator]() {
+      yield* given.progress.execute({ patient_id });
+    },
+  }),
+};
 const settings = { model, tools: given, stopWhen: stepCountIs(3), maxRetries: 0 };
 const agent = new ToolLoopAgent({ ...settings, id: 'ward-agent', name: 'ward-agent' });
 
