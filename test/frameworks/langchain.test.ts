@@ -16,6 +16,7 @@ describe.each(['0', '1'])('LangChain %s', (major) =>
         fail: 'fail failure',
         deny: 'deny denied',
         abort: 'hang interrupted',
+        approve: 'approve interrupted',
       },
       refused: /the tool lookup_patient was not called/,
     },

@@ -1,4 +1,5 @@
 import { tool } from '@langchain/core/tools';
+import { interrupt, MemorySaver } from '@langchain/langgraph';
 import { createReactAgent } from '@langchain/langgraph/prebuilt';
 import { ChatOpenAI } from '@langchain/openai';
 import { z } from 'zod';
@@ -17,6 +18,15 @@ const agent = createReactAgent({
   ),
 });
 
+const approve = tool(async () => interrupt('may it?'), { name: 'approve', description: 'approve', schema });
+const llm = new ChatOpenAI({ model: 'gpt-5-mini', maxRetries: 0 });
+const pausing = createReactAgent({
+  name: 'ward-agent',
+  llm,
+  tools: [approve],
+  checkpointer: new MemorySaver(),
+});
+
 await steps(async (question, { stream, signal }) => {
   const input = { messages: [{ role: 'user', content: question }] };
   const config = {
@@ -24,6 +34,7 @@ await steps(async (question, { stream, signal }) => {
     configurable: { thread_id: 'visit-9' },
     metadata: { lc_agent_name: 'ward-agent' },
   };
+  if (question.includes('approve')) return Object.keys(await pausing.invoke(input, config)).join();
   if (!stream)
     return (await agent.invoke(input, config)).messages
       .slice(1)
