@@ -31,6 +31,8 @@ export interface ShipperEvents {
 }
 
 interface Waiting {
+  /** It stands before this place of the journal. */
+  end: number;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -76,11 +78,15 @@ export class Shipper {
     if (!this.counts.isFailing) this.#alarm();
   }
 
-  /** Resolves when all that was durable before the call has been shipped. Rejects as that shipment fails, or at the end. */
+  /**
+   * Resolves when all that was durable before the call has been shipped, however much comes meanwhile. Rejects as that
+   * shipment fails, or at the end.
+   */
   async shipped(): Promise<void> {
     if (this.#stopped) throw stopping();
+    const { end } = this.#writer.journal;
     await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      this.#waiting.push({ end, resolve, reject });
       this.#alarm();
     });
   }
@@ -106,19 +112,19 @@ export class Shipper {
     let failures = 0;
     while (!this.#stopped) {
       this.#isDue = false;
-      const waiting = this.#waiting;
-      this.#waiting = [];
+      const waiting = new Set(this.#waiting);
       try {
         await this.#ship();
         failures = 0;
-        for (const each of waiting) each.resolve();
+        // What follows the last record is in no shipment.
+        for (const each of this.#take((one) => waiting.has(one))) each.resolve();
         await this.#rest();
       } catch (error) {
         failures += 1;
         this.counts.retries += 1;
         this.counts.isFailing = true;
         this.#events.failed(error);
-        for (const each of waiting) each.reject(error);
+        for (const each of this.#take((one) => waiting.has(one))) each.reject(error);
         await this.#sleep(backOff(failures));
       }
     }
@@ -130,13 +136,23 @@ export class Shipper {
     const shipment = await ship(this.#writer, this.#target, (records) => {
       this.counts.records += records - done;
       this.counts.batches += 1;
+      this.counts.isFailing = false;
       done = records;
+      const { lsn } = this.#writer.journal.shipped;
+      for (const each of this.#take(({ end }) => end <= lsn)) each.resolve();
     });
     this.counts.isFailing = false;
     this.counts.again += shipment.again;
     this.counts.stopped += shipment.stopped.length;
     if (shipment.records > 0) this.counts.milliseconds = performance.now() - started;
     if (shipment.records + shipment.again + shipment.stopped.length > 0) this.#events.shipped(shipment);
+  }
+
+  /** Some of those who wait, who wait no more. */
+  #take(some: (waiting: Waiting) => boolean): Waiting[] {
+    const taken = this.#waiting.filter(some);
+    this.#waiting = this.#waiting.filter((each) => !taken.includes(each));
+    return taken;
   }
 
   async #rest(): Promise<void> {

@@ -257,6 +257,11 @@ export class Journal {
     return this.#remembered.get(key);
   }
 
+  /** Where the next frame will be: all that is committed stands before it, as in `shipped.lsn`. */
+  get end(): number {
+    return this.#log.committed + 1;
+  }
+
   /** Records that are durable here and not confirmed by the store, oldest first, with where each ends. */
   *unshipped(): Generator<{ record: SealedRecord; end: Shipped }> {
     const from = this.shipped;

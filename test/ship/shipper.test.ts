@@ -13,6 +13,8 @@ import { until } from '../support/until.ts';
 class Away implements Target {
   isAway = false;
   held: Promise<void> | undefined;
+  /** What happens while a batch is delivered. */
+  meanwhile: () => Promise<void> = async () => undefined;
   readonly asked: number[] = [];
   readonly hashes = new Map<string, string>();
 
@@ -24,6 +26,7 @@ class Away implements Target {
   async deliver(batch: Batch): Promise<Delivered> {
     this.asked.push(performance.now());
     await this.held;
+    await this.meanwhile();
     if (this.isAway) throw new Error('away');
     for (const { chainId, seq, recordHash } of batch) this.hashes.set(`${chainId}:${seq}`, recordHash);
     return { added: batch.length };
@@ -77,6 +80,19 @@ describe('the shipper', () => {
       await shipper.shipped();
       expect(target.hashes.size).toBe(i + 1);
     }
+  });
+
+  it('says so too while more comes than it can end with', async () => {
+    let told = false;
+    // Whatever is delivered, something is recorded: no shipment comes to an end.
+    target.meanwhile = async () => void (told || (await record()));
+    await record();
+    shipper.start();
+    await until(() => target.asked.length > 3);
+    const before = unshippedOf(journal);
+    await shipper.shipped();
+    told = true;
+    for (const { chainId, seq } of before) expect(target.hashes.has(`${chainId}:${seq}`)).toBe(true);
   });
 
   it('backs off from a target that fails, however often somebody records, and goes on when it is back', async () => {
