@@ -8,7 +8,8 @@ export const REGISTER = ['--import', 'spanledger/register'];
 /** The environment of an app of a test, with nothing of the caller's own configuration. */
 export function appEnv(dir: string, env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const clean = Object.entries(process.env).filter(
-    ([name]) => !/^(SPANLEDGER_|OTEL_|CLICKHOUSE_|NODE_OPTIONS$|FORCE_COLOR$|VITEST|NODE_V8_COVERAGE)/.test(name),
+    ([name]) =>
+      !/^(SPANLEDGER_|OTEL_|CLICKHOUSE_|NODE_OPTIONS$|FORCE_COLOR$|VITEST|NODE_V8_COVERAGE)/.test(name),
   );
   return { ...Object.fromEntries(clean), SPANLEDGER_DIR: dir, OTEL_SERVICE_NAME: 'app', ...env };
 }
