@@ -10,7 +10,7 @@ import { control } from './record/control.ts';
 import type { Contents } from './record/facts.ts';
 import type { AuditRecord, RecordDraft } from './record/record.ts';
 import type { ContentKeys } from './vault/content-keys.ts';
-import type { SealedContent } from './vault/sealed.ts';
+import { type SealedContent, sealedBytes } from './vault/sealed.ts';
 
 /** Digest of the policy of the journal's last chain. */
 const POLICY = 'state|policy';
@@ -88,7 +88,7 @@ export class OwnChain {
   /** Gives the record just appended the contents it had in another chain: sealed already, as its payload refers to them. */
   carry(transaction: Transaction, contents: readonly SealedContent[]): void {
     transaction.records.at(-1)!.contents = contents;
-    this.sealed += sizeOf(contents);
+    this.sealed += sealedBytes(contents);
   }
 
   /**
@@ -172,12 +172,8 @@ export class OwnChain {
 }
 
 /** Of what it adds to a frame. */
-function bytesOf({ payload, contents = [] }: SealedRecord): number {
-  return payload.length + sizeOf(contents);
-}
-
-function sizeOf(contents: readonly SealedContent[]): number {
-  return contents.reduce((sum, { sealed }) => sum + sealed.length, 0);
+function bytesOf({ payload, contents }: SealedRecord): number {
+  return payload.length + sealedBytes(contents);
 }
 
 function noContentKeys(): never {

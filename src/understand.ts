@@ -120,7 +120,7 @@ function detailOf(text: string, policy: Policy): string {
 }
 
 /** The message of anything thrown, even of what cannot be asked for one. */
-function textOf(error: unknown): string {
+export function textOf(error: unknown): string {
   try {
     return String(messageOf(error));
   } catch {

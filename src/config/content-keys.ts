@@ -43,22 +43,7 @@ export function contentKeysOf(layout: Layout, { env, command }: KeySource): Cont
  */
 export function createContentKeys(layout: Layout, source: KeySource): ContentKeys {
   if (source.env.SPANLEDGER_CONTENT_KEY === undefined && source.command === undefined) {
-    if (existsSync(layout.relayFile) && !existsSync(layout.contentKeyFile))
-      throw new SpanledgerError(
-        'config_invalid',
-        `the policy vaults contents, and ${layout.contentKeyFile} is missing`,
-        {
-          hint: 'an app that ships to a relay is given the key: by SPANLEDGER_CONTENT_KEY, or in that file (mode 0600)',
-        },
-      );
-    if (existsSync(layout.contentKeyMadeFile) && !existsSync(layout.contentKeyFile))
-      throw new SpanledgerError(
-        'config_invalid',
-        `${layout.contentKeyFile} is missing, but contents are sealed under it`,
-        {
-          hint: `restore it from a backup; without ${layout.contentKeyMadeFile} another key is made, and what is sealed is lost`,
-        },
-      );
+    if (!existsSync(layout.contentKeyFile)) refuseAnother(layout);
     try {
       // An id of its own: a key that is made because another was lost must not be taken for that one.
       const id = `c${randomBytes(4).toString('hex')}`;
@@ -75,6 +60,26 @@ export function createContentKeys(layout: Layout, source: KeySource): ContentKey
     }
   }
   return contentKeysOf(layout, source);
+}
+
+/** Where a new key would take the place of one that is elsewhere, or lost. */
+function refuseAnother({ contentKeyFile, contentKeyMadeFile, relayFile }: Layout): void {
+  if (existsSync(relayFile))
+    throw new SpanledgerError(
+      'config_invalid',
+      `the policy vaults contents, and ${contentKeyFile} is missing`,
+      {
+        hint: 'an app that ships to a relay is given the key: by SPANLEDGER_CONTENT_KEY, or in that file (mode 0600)',
+      },
+    );
+  if (existsSync(contentKeyMadeFile))
+    throw new SpanledgerError(
+      'config_invalid',
+      `${contentKeyFile} is missing, but contents are sealed under it`,
+      {
+        hint: `restore it from a backup; without ${contentKeyMadeFile} another key is made, and what is sealed is lost`,
+      },
+    );
 }
 
 function parsed(text: string, source: string): ContentKeys {

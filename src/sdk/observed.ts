@@ -1,7 +1,14 @@
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream';
 import type { ToolCall } from './door.ts';
-import { type AnyGenerator, isGenerator, isNodeReadable, isPlainPromise, isPromise } from './within.ts';
+import {
+  type AnyGenerator,
+  isGenerator,
+  isNodeReadable,
+  isPlainPromise,
+  isPromise,
+  stepping,
+} from './within.ts';
 
 /** Runs a call's tool, and ends the call with what the tool answers: at once, or when a promise or a stream ends. */
 export function observed<T>(call: ToolCall, run: () => T): T {
@@ -54,23 +61,14 @@ function watchedGenerator(call: ToolCall, generator: AnyGenerator): AnyGenerator
     call.fail(error);
     throw error;
   };
-  for (const name of ['next', 'return', 'throw'] as const) {
-    const method = generator[name];
-    if (typeof method !== 'function') continue;
-    Object.defineProperty(generator, name, {
-      configurable: true,
-      writable: true,
-      value: (...args: unknown[]) => {
-        try {
-          const result = Reflect.apply(method, generator, args);
-          return isPromise(result) ? result.then(step, failed) : step(result);
-        } catch (error) {
-          return failed(error);
-        }
-      },
-    });
-  }
-  return generator;
+  return stepping(generator, (go) => {
+    try {
+      const result = go();
+      return isPromise(result) ? result.then(step, failed) : step(result);
+    } catch (error) {
+      return failed(error);
+    }
+  });
 }
 
 function watchedWebStream(call: ToolCall, stream: ReadableStream): ReadableStream {

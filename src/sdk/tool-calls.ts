@@ -8,7 +8,7 @@ import type { FailMode } from '../policy/demands.ts';
 import type { Facts } from '../record/facts.ts';
 import { inherit } from '../record/settle.ts';
 import type { Attributes, AttributeValue, Span } from '../span.ts';
-import { type Understood, understand } from '../understand.ts';
+import { textOf, type Understood, understand } from '../understand.ts';
 import { admissionOf } from './admission.ts';
 import type { Audit } from './audit.ts';
 import { type AuditContextCarrier, activeContext, readingOf } from './context.ts';
@@ -343,13 +343,5 @@ function typeOf(error: unknown): string {
     return typeof name === 'string' && name !== '' ? name : 'Error';
   } catch {
     return 'Error';
-  }
-}
-
-function textOf(error: unknown): string {
-  try {
-    return messageOf(error);
-  } catch {
-    return '';
   }
 }

@@ -13,7 +13,7 @@ type Run = <R>(work: () => R) => R;
 
 function carried(result: unknown, run: Run): unknown {
   if (isPromise(result)) return isPlainPromise(result) ? result.then((each) => carried(each, run)) : result;
-  if (isGenerator(result)) return carriedGenerator(result, run);
+  if (isGenerator(result)) return stepping(result, run);
   if (result instanceof ReadableStream) return carriedWebStream(result, run);
   if (isNodeReadable(result)) {
     const read = result._read;
@@ -24,8 +24,8 @@ function carried(result: unknown, run: Run): unknown {
   return result;
 }
 
-/** The same object, so that whatever else it has stays: only what makes it go on runs elsewhere. */
-function carriedGenerator(generator: AnyGenerator, run: Run): AnyGenerator {
+/** The same object, so that whatever else it has stays: only what makes it go on is run by another. */
+export function stepping(generator: AnyGenerator, run: (step: () => unknown) => unknown): AnyGenerator {
   for (const name of ['next', 'return', 'throw'] as const) {
     const method = generator[name];
     if (typeof method !== 'function') continue;

@@ -1,4 +1,5 @@
 import type { SealedRecord } from '../chain/seal.ts';
+import { sealedBytes } from '../vault/sealed.ts';
 
 /** One insert is one batch of one chain: so many rows, partitions and bytes of payload, at most. */
 const MAX_BATCH_ROWS = 10_000;
@@ -37,8 +38,8 @@ export class Gathering {
 }
 
 /** With the contents that travel with it. */
-function bytesOf({ payload, contents = [] }: SealedRecord): number {
-  return contents.reduce((sum, { sealed }) => sum + sealed.length, Buffer.byteLength(payload));
+function bytesOf({ payload, contents }: SealedRecord): number {
+  return Buffer.byteLength(payload) + sealedBytes(contents);
 }
 
 /** Records in order, as batches. */

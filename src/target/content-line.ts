@@ -28,8 +28,8 @@ const KEY_ID = /^[0-9a-f]{32}$/;
 const MASTER = /^[A-Za-z0-9_-]{1,32}$/;
 /** A pseudonym, or a word: it stands in rows and in what the key is wrapped with. */
 const SUBJECT = /^[\w:.-]{1,256}$/;
-/** As that of records. */
-const RETENTION_CLASS = /^[\w.-]{1,64}$/;
+/** It names a partition, and stands in rows as it is: a tab or a line's end in it would begin another row. */
+export const RETENTION_CLASS = /^[\w.-]{1,64}$/;
 
 /**
  * Reads what a line has of contents, and hashes them anew.

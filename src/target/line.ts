@@ -2,7 +2,7 @@ import { payloadDigest, recordHash } from '../chain/entry.ts';
 import type { SealedRecord } from '../chain/seal.ts';
 import { readCanonical } from '../record/reader.ts';
 import type { AuditRecord } from '../record/record.ts';
-import { type ContentLine, contentLinesOf, readContents } from './content-line.ts';
+import { type ContentLine, contentLinesOf, RETENTION_CLASS, readContents } from './content-line.ts';
 
 /** A record on its way to a relay: one line of JSON, its payload as the text that was hashed. */
 interface Line {
@@ -35,8 +35,6 @@ export function lineOf(record: SealedRecord): string {
 const LAST_EXPIRY = 4_102_444_800;
 const CHAIN_ID = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const HASH = /^[0-9a-f]{64}$/;
-/** It names a partition, and stands in rows as it is: a tab or a line's end in it would begin another row. */
-const RETENTION_CLASS = /^[\w.-]{1,64}$/;
 const TIME = (decimals: number) =>
   new RegExp(`^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{${decimals}}Z$`);
 const OCCURRED_AT = TIME(9);

@@ -24,6 +24,11 @@ export interface Vaulted {
   expiresAt: number;
 }
 
+/** Bytes of contents, as they travel. */
+export function sealedBytes(contents: readonly SealedContent[] = []): number {
+  return contents.reduce((sum, { sealed }) => sum + sealed.length, 0);
+}
+
 const REF = /^sha256:([0-9a-f]{64})$/;
 
 /** The vaulted contents of a record. One whose members are not of their types is none. */

@@ -1,29 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { rmSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
 import { createContentKeys } from '../../src/config/content-keys.ts';
-import { createDeployment } from '../../src/config/deployment.ts';
 import { parseSettings } from '../../src/config/settings.ts';
 import { contentKeysChecks } from '../../src/doctor/keys.ts';
-import { Store } from '../../src/store/client.ts';
-import { migrate } from '../../src/store/migrate.ts';
+import { embeddedStore } from '../support/embedded-store.ts';
 
 describe('the keys of the vault', () => {
-  const { layout } = createDeployment(mkdtempSync(join(tmpdir(), 'spanledger-test-')), {});
-  let store: Store;
-  beforeAll(async () => {
-    store = await Store.embedded(layout);
-    await migrate(store);
-  });
-  afterAll(async () => {
-    await store.close();
-    rmSync(layout.dir, { recursive: true, force: true });
-  });
+  const embedded = embeddedStore();
+  const { layout } = embedded;
   const look = (text = 'version: 1', env = {}) =>
-    contentKeysChecks(store, layout, env, parseSettings(text, 'spanledger.yaml'));
+    contentKeysChecks(embedded.store, layout, env, parseSettings(text, 'spanledger.yaml'));
   const wrap = (id: string, master: string) =>
-    store.insert(
+    embedded.store.insert(
       'INSERT INTO spanledger.audit_content_keys (key_id, subject, master, wrapped) FORMAT TabSeparated',
       `${id.repeat(16)}\tnobody\t${master}\tx\n`,
     );
