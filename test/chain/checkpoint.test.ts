@@ -57,6 +57,11 @@ describe('a checkpoint', () => {
     expect(withSignatures(cosigned, [await cosign(signed, witness, TIME)])).toBe(cosigned);
   });
 
+  it('stands in SPEC.md', () => {
+    const spec = readFileSync(new URL('../../SPEC.md', import.meta.url), 'utf8');
+    for (const stated of [log.vkey, own.signed_checkpoint, EMPTY_ROOT]) expect(spec).toContain(stated);
+  });
+
   it('opens with the keys that signed it, and tells the time of its witness', () => {
     const opened = openCheckpoint(own.signed_checkpoint, keys);
     expect(opened).toMatchObject({ origin: ORIGIN, size: 8n, extensions: [], log: { text: log.vkey } });
