@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { signCheckpointSync } from './chain/checkpoint.ts';
 import { payloadDigest } from './chain/entry.ts';
+import { rootOf } from './chain/merkle.ts';
 import { newChain, type SealedRecord, seal } from './chain/seal.ts';
+import { LocalSigner } from './chain/signer.ts';
 import type { ChainState, Journal, Transaction } from './journal/journal.ts';
 import { salt } from './journal/salt.ts';
 import { Vault } from './journal/vault.ts';
@@ -34,6 +37,12 @@ export interface ChainOptions {
   writer: string;
   /** spanledger's own version. */
   version: string;
+  /** What its checkpoints are of: `<origin>/<chain_id>`. */
+  origin: string;
+  /** Signs that a chain is this ledger's, for a keeper that has no other way to know. Answers base64. */
+  enrol?: (chain: { ledgerId: string; chainId: string; vkey: string }) => string;
+  /** Of the keeper: the chain goes on for ever, and its checkpoints are signed elsewhere, by the ledger's key. */
+  control?: { vkey: string };
   /** What wraps the data keys of contents; asked at the first that is vaulted. */
   contentKeys?: () => ContentKeys;
 }
@@ -48,6 +57,8 @@ export class OwnChain {
   readonly #options: ChainOptions;
   readonly #vault: Vault;
   #chainId: string | undefined;
+  /** Of that chain. */
+  #signer: LocalSigner | undefined;
   /** The policy since the last turn. */
   #turned: Policy | undefined;
   /** Told by the next chain. */
@@ -72,6 +83,38 @@ export class OwnChain {
    */
   append(transaction: Transaction, draft: RecordDraft, now: number, contents?: Contents): string {
     this.open(transaction, now);
+    // Not after it: what is behind the last checkpoint waits for the next, or for the chain's end.
+    if (isDue(transaction.chain!, now)) this.#checkpoint(transaction, now);
+    return this.#seal(transaction, draft, now, contents);
+  }
+
+  /**
+   * A checkpoint where one is due: 60 s after the last if there are new records, after 5 minutes also without, so
+   * that silence is evidence.
+   *
+   * @param now microseconds since the epoch
+   */
+  beat(transaction: Transaction, now: number): void {
+    const { chain } = transaction;
+    if (chain === undefined || !this.#isMine(chain) || chain.closed) return;
+    if (isDue(chain, now) || now - chain.checkpoint.at >= IDLE) this.#checkpoint(transaction, now);
+  }
+
+  /** Of all before it. The control chain's are the keeper's to sign. */
+  #checkpoint(transaction: Transaction, now: number): void {
+    if (this.#options.control !== undefined) return;
+    const note = this.#note(transaction.chain!);
+    this.#seal(transaction, control('checkpoint', { note }, now), now);
+    const { size, recordedAt } = transaction.chain!;
+    transaction.chain = { ...transaction.chain!, checkpoint: { size, at: recordedAt } };
+  }
+
+  #note({ size, tree }: ChainState): string {
+    const signer = this.#signer!;
+    return signCheckpointSync({ origin: signer.name, size: BigInt(size), root: rootOf(tree) }, signer);
+  }
+
+  #seal(transaction: Transaction, draft: RecordDraft, now: number, contents?: Contents): string {
     const chain = { ...transaction.chain! };
     const { ledgerId } = this.#options;
     const { document } = this.policy;
@@ -98,11 +141,12 @@ export class OwnChain {
    * @throws SpanledgerError `journal_broken`: it is open still.
    */
   end(now: number): void {
-    if (this.#chainId === undefined) return;
+    if (this.#chainId === undefined || this.#options.control !== undefined) return;
     this.#options.journal.transact((transaction) => {
       const { chain } = transaction;
       if (chain === undefined || !this.#isMine(chain) || chain.closed) return;
-      this.append(transaction, control('chain_closed', {}, now), now);
+      const note = this.#note(chain);
+      this.#seal(transaction, control('chain_closed', { note }, now), now);
       transaction.chain = { ...transaction.chain!, closed: true };
     }, 'own');
     this.#chainId = undefined;
@@ -123,27 +167,42 @@ export class OwnChain {
     if (transaction.chain === undefined || !this.#isMine(transaction.chain)) this.#open(transaction, now);
   }
 
-  /** Another chain in the journal belongs to a writer before this one; a stopped one is nobody's any more. */
+  /**
+   * Another chain in the journal belongs to a writer before this one, but for the control chain, which all keepers
+   * write on; a stopped one is nobody's any more.
+   */
   #isMine(chain: ChainState): boolean {
-    return chain.chainId === this.#chainId && chain.stopped === undefined;
+    const isOwn =
+      this.#options.control === undefined ? chain.chainId === this.#chainId : chain.role === 'control';
+    return isOwn && chain.stopped === undefined;
   }
 
   #open(transaction: Transaction, now: number): void {
     const last = transaction.chain;
-    const { writer, version, journal } = this.#options;
+    const { writer, version, journal, origin, ledgerId, control: keeper } = this.#options;
     const digest = payloadDigest(canonicalJson(this.policy.document));
-    const chain: ChainState = { ...newChain(randomUUID().replaceAll('-', '')), closed: false };
-    transaction.chain = chain;
-    this.#chainId = chain.chainId;
+    const chainId = randomUUID().replaceAll('-', '');
+    transaction.chain = {
+      ...newChain(chainId),
+      ...(keeper === undefined ? {} : { role: 'control' }),
+      closed: false,
+      checkpoint: { size: 0, at: now },
+    };
+    this.#chainId = chainId;
+    this.#signer = keeper === undefined ? new LocalSigner(`${origin}/${chainId}`, journal.key) : undefined;
+    const vkey = keeper?.vkey ?? this.#signer!.vkey;
+    const enrol = this.#options.enrol?.({ ledgerId, chainId, vkey });
     const opened = {
-      role: 'records',
+      role: keeper === undefined ? 'records' : 'control',
       writer,
       version,
       policy_digest: digest,
+      vkey,
+      ...(enrol === undefined ? {} : { enrol }),
       ...(last === undefined ? {} : { predecessor: predecessor(last, journal) }),
       ...(last === undefined || last.closed ? {} : { unclean: true }),
     };
-    this.append(transaction, control('chain_opened', opened, now), now);
+    this.#seal(transaction, control('chain_opened', opened, now), now);
     this.#tellChange(transaction, digest, now);
   }
 
@@ -169,6 +228,17 @@ export class OwnChain {
     transaction.set(POLICY, digest);
     transaction.set(PSEUDONYM_KEY, key);
   }
+}
+
+/** More records than this without a checkpoint, and one is due; or so long after the last, in microseconds. */
+const CHECKPOINT_RECORDS = 10_000;
+const CHECKPOINT_AFTER = 60_000_000;
+/** And without any record. */
+const IDLE = 300_000_000;
+
+function isDue({ size, checkpoint }: ChainState, now: number): boolean {
+  const fresh = size - checkpoint.size;
+  return fresh >= CHECKPOINT_RECORDS || (fresh > 0 && now - checkpoint.at >= CHECKPOINT_AFTER);
 }
 
 /** Of what it adds to a frame. */

@@ -48,6 +48,8 @@ export class Writer {
   #gap: Gap | undefined;
   /** Appends under way: between two parts of one, anything else may come. */
   readonly #appending = new Set<Promise<Receipt>>();
+  /** Looks whether a checkpoint is due, while a chain is open. */
+  #beat: NodeJS.Timeout | undefined;
 
   constructor(options: WriterOptions) {
     this.journal = options.journal;
@@ -136,6 +138,7 @@ export class Writer {
       batch.length === 0 ? 'own' : undefined,
     );
     this.#gap = undefined;
+    this.#begin();
     for (const [each, became] of heard) told?.(each, became);
     return part;
   }
@@ -148,7 +151,25 @@ export class Writer {
    */
   tell(draft: RecordDraft): string {
     const now = this.#options.clock();
-    return this.journal.transact((transaction) => this.#chain.append(transaction, draft, now));
+    const id = this.journal.transact((transaction) => this.#chain.append(transaction, draft, now));
+    this.#begin();
+    return id;
+  }
+
+  /** While a chain is open, looks every few seconds whether a checkpoint is due. It keeps no process running. */
+  #begin(): void {
+    this.#beat ??= setInterval(() => {
+      try {
+        this.journal.transact((transaction) => this.#chain.beat(transaction, this.#options.clock()), 'own');
+      } catch {
+        // Whoever records next hears why.
+      }
+    }, BEAT_MS).unref();
+  }
+
+  #rest(): void {
+    clearInterval(this.#beat);
+    this.#beat = undefined;
   }
 
   /**
@@ -195,6 +216,7 @@ export class Writer {
    */
   async close(): Promise<void> {
     await this.#appended();
+    this.#rest();
     try {
       this.#tellGap();
       this.#chain.end(this.#options.clock());
@@ -210,6 +232,7 @@ export class Writer {
    * @throws SpanledgerError `journal_full`, `journal_broken`
    */
   end(): void {
+    this.#rest();
     this.#tellGap();
     this.#chain.end(this.#options.clock());
   }
@@ -235,6 +258,7 @@ export class Writer {
   open(): void {
     const now = this.#options.clock();
     this.journal.transact((transaction) => this.#chain.open(transaction, now));
+    this.#begin();
   }
 
   /** What is being appended is committed to its last part, or refused: whoever gave it hears of that. */
@@ -381,7 +405,10 @@ interface Part {
 const QUARANTINED: Became = { actions: ['payload_quarantined'], duplicate: false };
 
 /** What tells of a chain itself has no meaning in another. */
-const CHAIN_ACTIONS: ReadonlySet<string> = new Set(['chain_opened', 'chain_closed']);
+const CHAIN_ACTIONS: ReadonlySet<string> = new Set(['chain_opened', 'chain_closed', 'checkpoint']);
+
+/** How often it is looked whether a checkpoint is due. */
+const BEAT_MS = 10_000;
 
 /** Spans that could not be recorded, wholly or in part: what `gap` will say of them. */
 export interface Gap {

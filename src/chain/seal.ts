@@ -5,6 +5,7 @@ import type { AuditRecord, RecordDraft } from '../record/record.ts';
 import { fromMicroseconds } from '../record/time.ts';
 import type { SealedContent } from '../vault/sealed.ts';
 import { payloadDigest, recordHash, ZERO_HASH } from './entry.ts';
+import { appendLeaf, emptyFrontier, type Frontier } from './merkle.ts';
 
 /** A record with its place: what the journal keeps and the store receives. */
 export interface SealedRecord {
@@ -27,6 +28,8 @@ export interface ChainHead {
   size: number;
   head: string;
   recordedAt: number;
+  /** Of its record hashes: what a checkpoint signs the root of. */
+  tree: Frontier;
 }
 
 /** The store holds another record, or none, where the chain's next would follow. */
@@ -39,7 +42,7 @@ export interface StoppedChain {
 }
 
 export function newChain(chainId: string): ChainHead {
-  return { chainId, size: 0, head: ZERO_HASH, recordedAt: 0 };
+  return { chainId, size: 0, head: ZERO_HASH, recordedAt: 0, tree: emptyFrontier() };
 }
 
 /** What sealing takes from outside: time and randomness come in as arguments. */
@@ -81,6 +84,7 @@ export function seal(draft: RecordDraft, head: ChainHead, context: SealContext):
   head.size += 1;
   head.head = hash;
   head.recordedAt = recordedAt;
+  head.tree = appendLeaf(head.tree, hash);
   return sealed;
 }
 

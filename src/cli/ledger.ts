@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { contentKeysOf, createContentKeys } from '../config/content-keys.ts';
 import { createDeployment, type Deployment, openDeployment } from '../config/deployment.ts';
+import { enrolmentIn } from '../config/enrolment.ts';
 import { DEFAULT_DIR, type Layout, layoutOf } from '../config/layout.ts';
 import { VERSION } from '../config/package.ts';
-import { type Settings, settingsOf } from '../config/settings.ts';
+import { originOf, type Settings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { Journal, listJournals } from '../journal/journal.ts';
 import { FileLock } from '../journal/lock.ts';
@@ -92,6 +93,11 @@ export class Ledger {
     return contentKeysOf(this.deployment.layout, this.#keySource);
   }
 
+  /** The ledger's name in all that it signs. */
+  get origin(): string {
+    return originOf(this.deployment.ledgerId, this.settings, process.env);
+  }
+
   /** For whoever records spans: better to hear of a missing key now than at the first content. */
   requireKeys(): void {
     if (vaults(this.policy.document)) void this.contentKeys;
@@ -158,6 +164,8 @@ export class Ledger {
       clock: systemClock,
       writer: name,
       version: VERSION,
+      origin: this.origin,
+      ...enrolmentIn(process.env),
       contentKeys: () => this.contentKeys,
     });
   }

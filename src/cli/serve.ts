@@ -48,6 +48,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
       const sidecar = new Sidecar({
         layout,
         ledgerId,
+        origin: ledger.origin,
         policy,
         master,
         store,

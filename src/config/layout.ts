@@ -5,6 +5,12 @@ export interface Layout {
   dir: string;
   ledgerFile: string;
   masterKeyFile: string;
+  /** The key that signs the ledger's checkpoints. */
+  ledgerKeyFile: string;
+  /** Whom a verifier here believes: the ledger's public keys, and its witnesses'. */
+  trustFile: string;
+  /** What `verify` saw last. */
+  stateFile: string;
   /** Held by whoever changes the keys. */
   keysLock: string;
   /** The master keys of the content vault. */
@@ -30,6 +36,9 @@ export function layoutOf(dir: string): Layout {
     dir,
     ledgerFile: join(dir, 'ledger.json'),
     masterKeyFile: join(dir, 'keys', 'master'),
+    ledgerKeyFile: join(dir, 'keys', 'ledger'),
+    trustFile: join(dir, 'trust'),
+    stateFile: join(dir, 'verify-state.json'),
     keysLock: join(dir, 'keys', 'lock'),
     contentKeyFile: join(dir, 'keys', 'content'),
     contentKeyMadeFile: join(dir, 'keys', 'content.made'),

@@ -84,8 +84,13 @@ const vault = z.strictObject({
   key_command: z.array(z.string().min(1)).min(1).optional(),
 });
 
+/** As C2SP's signed-note has key names: no white space, no plus. */
+export const ORIGIN = /^[^\s+]{1,128}$/u;
+
 const settings = z.strictObject({
   version: z.literal(1),
+  /** The ledger's name in all that it signs; `spanledger.local/<ledger_id>` by default. Once used it stays. */
+  origin: z.string().regex(ORIGIN, 'it has 1 to 128 characters, no white space and no +').optional(),
   serve: serve.prefault({}),
   tokens: z
     .array(token)
@@ -153,6 +158,23 @@ export function readSettings(path: string, mayBeAbsent = false): Settings {
 export function settingsOf(layout: Layout, env: Environment, named?: string): Settings {
   const path = named ?? env.SPANLEDGER_CONFIG;
   return path === undefined ? readSettings(layout.settingsFile, true) : readSettings(path);
+}
+
+/**
+ * The ledger's name in all that it signs: SPANLEDGER_ORIGIN, else the settings', else one made of its id.
+ *
+ * @throws SpanledgerError `config_invalid`
+ */
+export function originOf(ledgerId: string, { origin }: Pick<Settings, 'origin'>, env: Environment): string {
+  const { SPANLEDGER_ORIGIN: given = origin ?? `spanledger.local/${ledgerId}` } = env;
+  if (ORIGIN.test(given)) return given;
+  throw new SpanledgerError(
+    'config_invalid',
+    'SPANLEDGER_ORIGIN has 1 to 128 characters, no white space and no +',
+    {
+      hint: 'a host and a path without a scheme, such as audit.example.org/clinic',
+    },
+  );
 }
 
 /** Characters a settings file may have: far more than anybody writes, and read at once. */

@@ -6,6 +6,7 @@ import { makeDirectory } from '../config/durable.ts';
 import { isSpanledgerError, SpanledgerError } from '../errors.ts';
 import type { Memory } from '../record/memory.ts';
 import { type Change, decodeBody, decodeRecords, encodeBody } from './body.ts';
+import { journalKey } from './key.ts';
 import { FileLock } from './lock.ts';
 import { Log, SEGMENT_BYTES } from './log.ts';
 import { Remembered } from './remembered.ts';
@@ -19,10 +20,14 @@ const TRY_AGAIN_AFTER = 5_000;
 
 /** A chain as its journal knows it. */
 export interface ChainState extends ChainHead {
+  /** The keeper's; else a chain of records. */
+  role?: 'control';
   /** `chain_closed` is written. */
   closed: boolean;
   /** The store holds something else where this chain would go on: nothing more is appended to it. */
   stopped?: true;
+  /** Its last checkpoint, or its beginning: the chain's size after that record, and when, in microseconds. */
+  checkpoint: { size: number; at: number };
 }
 
 /** How far the store has confirmed: frames before `lsn`, and of that frame the first `records`. */
@@ -114,6 +119,7 @@ export class Journal {
   readonly #log: Log;
   readonly #remembered: Remembered;
   readonly #maxBytes: number;
+  #key: Buffer | undefined;
   #closed: Promise<void> | undefined;
   /** A flush that nobody asked for: due, or running. */
   #due: { timer: NodeJS.Timeout; at: number } | undefined;
@@ -247,6 +253,16 @@ export class Journal {
 
   get chain(): ChainState | undefined {
     return this.#remembered.get(CHAIN) as ChainState | undefined;
+  }
+
+  /**
+   * The seed its writer's chains are signed with. Made at the first.
+   *
+   * @throws SpanledgerError `config_invalid`, `journal_full`, `journal_broken`
+   */
+  get key(): Buffer {
+    this.#key ??= journalKey(this.dir);
+    return this.#key;
   }
 
   get shipped(): Shipped {

@@ -7,6 +7,7 @@ const NOT_FOR_EVER: ReadonlySet<ControlAction> = new Set<ControlAction>([
   'payload_quarantined',
   'audit_log_accessed',
   'content_read',
+  'verification_completed',
 ]);
 
 /**

@@ -90,7 +90,14 @@ export type Action =
 
 export type ControlAction =
   | 'chain_opened'
+  | 'chain_enrolled'
   | 'chain_closed'
+  | 'chain_abandoned'
+  | 'checkpoint'
+  | 'round'
+  | 'checkpoint_anchored'
+  | 'key_rotated'
+  | 'verification_completed'
   | 'gap'
   | 'fork_detected'
   | 'payload_quarantined'

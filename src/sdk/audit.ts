@@ -5,9 +5,10 @@ import { payloadDigest } from '../chain/entry.ts';
 import { systemClock } from '../clock.ts';
 import { createContentKeys } from '../config/content-keys.ts';
 import { createDeployment, type Deployment, type Environment } from '../config/deployment.ts';
+import { enrolmentIn } from '../config/enrolment.ts';
 import { DEFAULT_DIR, type Layout } from '../config/layout.ts';
 import { VERSION } from '../config/package.ts';
-import { settingsOf } from '../config/settings.ts';
+import { originOf, settingsOf } from '../config/settings.ts';
 import { Journal } from '../journal/journal.ts';
 import { Writer } from '../pipeline.ts';
 import type { PolicyDocument } from '../policy/document.ts';
@@ -92,10 +93,12 @@ function ownAudit(
 ): Audit {
   const { name } = placeOf(options, env);
   const { ledgerId, layout } = deployment;
-  const { vault } = settingsOf(layout, env, options.config);
+  const settings = settingsOf(layout, env, options.config);
   const contentKeys = vaults(policy.document)
-    ? createContentKeys(layout, { env, command: vault.key_command })
+    ? createContentKeys(layout, { env, command: settings.vault.key_command })
     : undefined;
+  const origin = (env.SPANLEDGER_ENDPOINT && keptTerms(layout)?.origin) || originOf(ledgerId, settings, env);
+  const enrolment = enrolmentIn(env);
   const journal = Journal.takeOver(layout.journals, roleOf(name));
   const heirOf = (left: Journal) =>
     new Writer({
@@ -105,6 +108,8 @@ function ownAudit(
       clock: systemClock,
       writer: name,
       version: VERSION,
+      origin,
+      ...enrolment,
       ...(contentKeys === undefined ? {} : { contentKeys: () => contentKeys }),
     });
   const writer = heirOf(journal);

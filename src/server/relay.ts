@@ -22,6 +22,7 @@ const MAX_ENTRIES_BYTES = 64 * 1024 * 1024;
 
 export interface RelayOptions {
   ledgerId: string;
+  origin: string;
   policy: () => PolicyDocument;
   store: Store;
   target: Target;
@@ -69,10 +70,11 @@ export class Relay {
         isReading: true,
         answer: async () => {
           const policy = this.#options.policy();
-          const { ledgerId: ledger_id } = this.#options;
+          const { ledgerId: ledger_id, origin } = this.#options;
           return json(200, {
             digest: payloadDigest(canonicalJson(policy)),
             ledger_id,
+            origin,
             policy,
           } satisfies RelayTerms);
         },

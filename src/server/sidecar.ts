@@ -36,6 +36,8 @@ import { UnderstandingPool } from './understanding-pool.ts';
 export interface SidecarOptions {
   layout: Layout;
   ledgerId: string;
+  /** The ledger's name in all that it signs. */
+  origin: string;
   policy: Policy;
   /** What its keyed digests come from, oldest first: threads that understand compile the policy anew. */
   master: MasterKeys;

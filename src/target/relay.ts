@@ -36,6 +36,8 @@ export type RelayConflict = Required<Delivered>;
 export interface RelayTerms {
   digest: string;
   ledger_id: string;
+  /** The ledger's name in all that is signed. */
+  origin: string;
   policy: PolicyDocument;
 }
 
@@ -65,10 +67,14 @@ export class RelayTarget implements Target {
   /** The ledger it is of, and its policy. */
   async terms(): Promise<RelayTerms> {
     const { body } = await this.#ask('/v1/policy');
-    const { digest, ledger_id, policy } = body as Partial<RelayTerms>;
-    const isWhole = typeof digest === 'string' && typeof ledger_id === 'string' && policy?.version === 1;
+    const { digest, ledger_id, origin, policy } = body as Partial<RelayTerms>;
+    const isWhole =
+      typeof digest === 'string' &&
+      typeof ledger_id === 'string' &&
+      typeof origin === 'string' &&
+      policy?.version === 1;
     if (!isWhole) throw noRelay(this.#base);
-    return { digest, ledger_id, policy };
+    return { digest, ledger_id, origin, policy };
   }
 
   async deliver(batch: Batch, how: Delivery): Promise<Delivered> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { appendLeaf, emptyFrontier } from '../../src/chain/merkle.ts';
 import { type ChainHead, newChain, type SealContext, type SealedRecord, seal } from '../../src/chain/seal.ts';
 import { BUILTIN_POLICY } from '../../src/policy/builtin.ts';
 import { canonicalJson, NotCanonical } from '../../src/record/canonical.ts';
@@ -61,6 +62,7 @@ describe('a chain', () => {
       size: sealed.length,
       head: sealed.at(-1)!.recordHash,
       recordedAt: NOW,
+      tree: sealed.reduce((tree, { recordHash }) => appendLeaf(tree, recordHash), emptyFrontier()),
     });
   });
 

@@ -505,7 +505,15 @@ describe('of the records', () => {
     const { layout, ledgerId } = openDeployment(dir, {});
     const journal = Journal.takeOver(layout.journals, 'app');
     const clock = () => now * 1_000;
-    const writer = new Writer({ journal, policy: POLICY, ledgerId, clock, writer: 'app', version: '0' });
+    const writer = new Writer({
+      journal,
+      policy: POLICY,
+      ledgerId,
+      clock,
+      writer: 'app',
+      version: '0',
+      origin: 'test.example/ledger',
+    });
     writer.commit(toolCalls(1));
     await work?.(writer);
     await writer.flush();

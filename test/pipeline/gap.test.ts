@@ -137,6 +137,7 @@ describe('a writer that appends nothing', () => {
       clock: () => 0,
       writer: 'test',
       version: '0',
+      origin: 'test.example/ledger',
     });
     await writer.flush();
     await writer.close();

@@ -32,6 +32,7 @@ function recording(policy: Policy) {
       clock: systemClock,
       writer: 'test',
       version: '0',
+      origin: 'test.example/ledger',
     });
   let now = policy;
   let writer = newWriter();

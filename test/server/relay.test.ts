@@ -390,6 +390,7 @@ async function tellAsServe({ journal }: Running): Promise<void> {
     clock: systemClock,
     writer: 'serve',
     version: '0',
+    origin: 'test.example/ledger',
   });
   await writer.append(toolCalls(2));
 }

@@ -65,7 +65,15 @@ function span(): { spanId: string; understood: Understood } {
 }
 
 const writerIn = (journal: Journal) =>
-  new Writer({ journal, policy, ledgerId: LEDGER_ID, clock: systemClock, writer: 'child', version: '0' });
+  new Writer({
+    journal,
+    policy,
+    ledgerId: LEDGER_ID,
+    clock: systemClock,
+    writer: 'child',
+    version: '0',
+    origin: 'test.example/ledger',
+  });
 
 async function commitForEver(journal: Journal): Promise<void> {
   const writer = writerIn(journal);

@@ -18,6 +18,7 @@ import { migrate } from '../../src/store/migrate.ts';
 import { StoreTarget } from '../../src/store/target.ts';
 
 export const LEDGER_ID = '0c5d3a4e-6f1b-4c2d-9e8f-7a6b5c4d3e2f';
+export const ORIGIN = 'test.example/ledger';
 export const MASTER = { id: 'k1', secret: Buffer.alloc(32, 7) };
 export const POLICY = compilePolicy(MASTER);
 
@@ -44,7 +45,15 @@ export function openJournal(dir: string, maxBytes?: number): Journal {
 }
 
 export function writerIn(journal: Journal, clock: Clock = systemClock): Writer {
-  return new Writer({ journal, policy: POLICY, ledgerId: LEDGER_ID, clock, writer: 'test', version: '0' });
+  return new Writer({
+    journal,
+    policy: POLICY,
+    ledgerId: LEDGER_ID,
+    clock,
+    writer: 'test',
+    version: '0',
+    origin: ORIGIN,
+  });
 }
 
 /**

@@ -10,7 +10,7 @@ import { type Listening, Sidecar } from '../../src/server/sidecar.ts';
 import type { Store } from '../../src/store/client.ts';
 import type { Host } from '../../src/store/guest.ts';
 import { StoreTarget } from '../../src/store/target.ts';
-import { LEDGER_ID, MASTER, openJournal, POLICY, writerIn } from './ledger-kit.ts';
+import { LEDGER_ID, MASTER, ORIGIN, openJournal, POLICY, writerIn } from './ledger-kit.ts';
 
 export interface Running extends Listening {
   sidecar: Sidecar;
@@ -44,6 +44,7 @@ export async function startSidecar(dir: string, store: Store, said: SidecarSaid 
   const sidecar = new Sidecar({
     layout,
     ledgerId: LEDGER_ID,
+    origin: ORIGIN,
     policy: POLICY,
     master: [MASTER],
     store,

@@ -40,6 +40,7 @@ export function vaultWriter(journal: Journal, said: VaultSaid = {}): Writer {
     clock,
     writer: 'test',
     version: '0',
+    origin: 'test.example/ledger',
     contentKeys: () => keys,
   });
 }
