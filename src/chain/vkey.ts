@@ -25,7 +25,7 @@ export function isKeyName(name: string): boolean {
 }
 
 /** A key to rely on also has only one spelling: names that look alike are not made of other characters. */
-function isTrustworthyName(name: string): boolean {
+export function isTrustworthyName(name: string): boolean {
   return isKeyName(name) && !/[\p{Cc}\p{Cf}]/u.test(name) && name.normalize() === name;
 }
 

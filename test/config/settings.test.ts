@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseSettings, readSettings } from '../../src/config/settings.ts';
+import { originOf, parseSettings, readSettings } from '../../src/config/settings.ts';
 import { isSpanledgerError, type SpanledgerError } from '../../src/errors.ts';
 import { temporaryFolder } from '../support/cli.ts';
 
@@ -200,3 +200,23 @@ function bomb(depth: number, width: number): string {
   });
   return `version: 1\n${lines.join('\n')}`;
 }
+
+describe('the origin', () => {
+  const ledgerId = '0c5d3a4e-6f1b-4c2d-9e8f-7a6b5c4d3e2f';
+
+  it('is made of the ledger’s id, unless the settings or the environment name it', () => {
+    const named = parseSettings('version: 1\norigin: audit.example.org/clinic\n', 'a.yaml');
+    expect(originOf(ledgerId, {}, {})).toBe(`spanledger.local/${ledgerId}`);
+    expect(originOf(ledgerId, named, {})).toBe('audit.example.org/clinic');
+    expect(originOf(ledgerId, named, { SPANLEDGER_ORIGIN: 'other.example' })).toBe('other.example');
+  });
+
+  it.each(['', 'two words', 'a+b', 'e\u0301', 'x'.repeat(129)])(
+    'is no name that no key can have: %j',
+    (origin) => {
+      const text = `version: 1\norigin: ${JSON.stringify(origin)}\n`;
+      expect(() => parseSettings(text, 'a.yaml')).toThrowError(/line 2, origin/);
+      expect(() => originOf(ledgerId, {}, { SPANLEDGER_ORIGIN: origin })).toThrowError(/SPANLEDGER_ORIGIN/);
+    },
+  );
+});
