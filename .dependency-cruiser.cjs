@@ -18,6 +18,7 @@ const order = [
   'src/store',
   'src/ship.ts',
   'src/shipper.ts',
+  'src/anchor',
   'src/verify',
   'src/report',
   'src/sdk',

@@ -8,6 +8,7 @@
 const EXIT_CODES = {
   content_mismatch: 1,
   content_not_kept: 1,
+  anchor_mismatch: 1,
   record_unknown: 1,
   note_invalid: 1,
   proof_invalid: 1,
@@ -29,6 +30,8 @@ const EXIT_CODES = {
   journal_broken: 3,
   journal_corrupt: 3,
   relay_refused: 3,
+  anchor_unreachable: 3,
+  anchor_refused: 3,
   understanding_unavailable: 3,
   content_refused: 4,
   purpose_required: 4,
