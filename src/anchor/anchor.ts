@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { checkpointText } from '../chain/checkpoint.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 
 /** Who can hold a checkpoint: a folder, a bucket, a timestamp authority (RFC 3161), a C2SP witness. */
@@ -115,9 +116,9 @@ export const TIME_LIMIT_MS = 20_000;
 /** Bytes of a note at most: some hundred signatures. Whatever is longer is none. */
 export const MAX_NOTE_BYTES = 64 * 1024;
 
-/** What is signed, cosigned and timestamped: the note without its signatures (C2SP tlog-checkpoint, no extensions). */
+/** What is signed, cosigned and timestamped: the note without its signatures. @throws SpanledgerError `note_invalid` */
 export function textOf({ origin, size, root }: Pick<Checkpoint, 'origin' | 'size' | 'root'>): string {
-  return `${origin}\n${size}\n${Buffer.from(root, 'hex').toString('base64')}\n`;
+  return checkpointText({ origin, size: BigInt(size), root });
 }
 
 /** Digits of 2^53: names sort as sizes. */

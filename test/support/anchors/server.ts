@@ -9,7 +9,8 @@ export interface Said {
   body?: string | Uint8Array;
 }
 
-export type Answering = (request: IncomingMessage, body: Buffer) => Said | Promise<Said> | 'never';
+type Told = Said | 'never';
+export type Answering = (request: IncomingMessage, body: Buffer) => Told | Promise<Told>;
 
 /** An HTTP server of this test's, gone when it is. */
 export async function serving(answering: Answering): Promise<string> {
