@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { isTrustworthyName } from '../chain/vkey.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { mistakesIn, policySchema } from '../policy/schema.ts';
+import { anchors, placed } from './anchors.ts';
 import type { Environment } from './deployment.ts';
 import type { Layout } from './layout.ts';
 
@@ -102,6 +103,7 @@ const settings = z.strictObject({
     .default([]),
   policy: policySchema.prefault({}),
   vault: vault.prefault({}),
+  anchors,
 });
 
 /** `fetch` refuses any other, each time anew. */
@@ -203,6 +205,7 @@ export function parseSettings(text: string, path: string): Settings {
     tls.key = resolve(folder, tls.key);
     if (tls.client_ca !== undefined) tls.client_ca = resolve(folder, tls.client_ca);
   }
+  parsed.data.anchors = parsed.data.anchors.map((each) => placed(each, (file) => resolve(folder, file)));
   return parsed.data;
 }
 

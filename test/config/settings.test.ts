@@ -49,6 +49,16 @@ describe('settings', () => {
       'version: 1\nserve: {tls: {cert: a.pem, key: /k/b.key, client_ca: ../c.pem}}',
       '/etc/spanledger/spanledger.yaml',
     );
+    const { anchors } = parseSettings(
+      'version: 1\nanchors: [{kind: directory, name: a, path: d}, {kind: tsa, name: b, url: "https://b", ca: b.pem},' +
+        ' {kind: s3, name: c, endpoint: "https://c", bucket: ccc, credentials_file: c}]',
+      '/etc/spanledger/spanledger.yaml',
+    );
+    expect(anchors).toMatchObject([
+      { path: '/etc/spanledger/d' },
+      { ca: '/etc/spanledger/b.pem' },
+      { credentials_file: '/etc/spanledger/c' },
+    ]);
     expect(serve.tls).toEqual({
       cert: '/etc/spanledger/a.pem',
       key: '/k/b.key',

@@ -73,7 +73,7 @@ describe('deploy/spanledger.yaml', () => {
 
   it('holds examples that are settings too', () => {
     const examples = text
-      .replace(/^(tokens|vault): (\[\]|\{\})$/gm, '$1:')
+      .replace(/^(tokens|vault|anchors): (\[\]|\{\})$/gm, '$1:')
       .replace(/^(\s*)#(?! \S|$)/gm, '$1');
     const settings = parseSettings(examples, 'spanledger.yaml');
     expect(settings.tokens).toHaveLength(1);
@@ -81,6 +81,7 @@ describe('deploy/spanledger.yaml', () => {
     expect(settings.policy.tools).toHaveLength(1);
     expect(settings.policy.content?.prompts).toBe('vault');
     expect(settings.vault.key_command).toHaveLength(2);
+    expect(settings.anchors.map(({ kind }) => kind)).toEqual(['directory', 's3', 'tsa', 'witness']);
   });
 
   it('has a schema for editors, as it is read', () => {

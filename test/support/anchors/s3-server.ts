@@ -10,7 +10,7 @@ interface Version {
   lock?: { mode: string; until: string };
 }
 
-export const KEY = { accessKeyId: 'AKIATEST', secretAccessKey: 'a secret/of+the test' };
+export const KEY = { accessKeyId: 'AKIATEST', secretAccessKey: 'a-secret/of+the-test' };
 export const REGION = 'eu-central-1';
 
 /**
