@@ -15,6 +15,8 @@ export type Instrumentation = (typeof INSTRUMENTATIONS)[number];
 declare module 'vitest' {
   interface ProvidedContext {
     collector: Found;
+    versitygw: Found;
+    witness: Found;
     pythons: { [I in Instrumentation]: Found };
   }
 }
@@ -22,12 +24,16 @@ declare module 'vitest' {
 const CACHE = 'node_modules/.cache/spanledger-interop';
 const COLLECTOR_BUILDER = 'go.opentelemetry.io/collector/cmd/builder@v0.155.0';
 const COLLECTOR_PARTS = 'deploy/collector/builder.yaml';
+const VERSITYGW = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0';
+const GO_PARTS = 'test/interop/go';
 const REQUIREMENTS = 'test/interop/python';
 
 /** Builds and installs, once, what the tests run spanledger with. */
 export default function prepare(project: TestProject): void {
   build();
   project.provide('collector', collector());
+  project.provide('versitygw', versitygw());
+  project.provide('witness', witness());
   const [openai, openinference, traceloop] = INSTRUMENTATIONS.map(python);
   project.provide('pythons', { 'openai-v2': openai!, openinference: openinference!, traceloop: traceloop! });
 }
@@ -39,6 +45,25 @@ function collector(): Found {
     run(join(made, 'builder'), ['--config', resolve(COLLECTOR_PARTS)], { cwd: made });
   });
   return { path: join(folder, 'otelcol-spanledger/otelcol-spanledger') };
+}
+
+/** An S3 server with versions and Object Lock. */
+export function versitygw(): Found {
+  if (!runs('go', 'version')) return { missing: 'go is not installed: no S3 server can be built' };
+  const folder = cached(VERSITYGW.replace(/.*\//, ''), [], (made) => {
+    run('go', ['install', VERSITYGW], { env: { ...process.env, GOBIN: made } });
+  });
+  return { path: join(folder, 'versitygw') };
+}
+
+/** A witness made of golang.org/x/mod. */
+export function witness(): Found {
+  if (!runs('go', 'version')) return { missing: 'go is not installed: no witness can be built' };
+  const sources = ['main.go', 'go.mod', 'go.sum'].map((name) => join(GO_PARTS, name));
+  const folder = cached('witness', sources, (made) => {
+    run('go', ['build', '-o', join(made, 'witness'), '.'], { cwd: GO_PARTS });
+  });
+  return { path: join(folder, 'witness') };
 }
 
 function python(instrumentation: Instrumentation): Found {
