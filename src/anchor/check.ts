@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
-import { parseCheckpoint } from '../chain/checkpoint.ts';
+import { openCheckpoint, parseCheckpoint, withSignatures } from '../chain/checkpoint.ts';
 import { parseSignature } from '../chain/note.ts';
+import { quorumMet, type Trust, trustedKeys } from '../chain/trust.ts';
 import { parseVkey } from '../chain/vkey.ts';
 import type { AnchorSettings } from '../config/anchors.ts';
 import { type ErrorCode, isSpanledgerError, messageOf } from '../errors.ts';
@@ -117,6 +118,27 @@ function compareWithWitness(receipt: Receipt, [newest]: readonly Anchored[]): Co
     return { status: 'missing', why: `the witness has seen size ${seen.size} only` };
   if (seen.root !== receipt.root) return { status: 'mismatch', why: 'the witness has seen another root' };
   return { status: 'kept', ...(newest.attested_at === undefined ? {} : { attested_at: newest.attested_at }) };
+}
+
+/**
+ * Whether a ledger checkpoint, with what its witnesses' receipts add to it, is signed by a trusted log key and by as many
+ * of the trusted witnesses as the quorum asks. Receipts of other checkpoints add nothing.
+ *
+ * @throws SpanledgerError `note_invalid` where the log has not signed it, or any signature of a trusted key is bad
+ */
+export function meetsQuorum(note: string, receipts: readonly Receipt[], trust: Trust): boolean {
+  const { text } = parseCheckpoint(note).note;
+  const cosignatures = receipts.flatMap((receipt) =>
+    receipt.kind === 'witness' && textOf(receipt) === text ? receipt.proof.cosignatures : [],
+  );
+  const { signers } = openCheckpoint(
+    withSignatures(note, cosignatures.map(parseSignature)),
+    trustedKeys(trust),
+  );
+  return quorumMet(
+    trust,
+    signers.map(({ vkey }) => vkey),
+  );
 }
 
 /** A receipt as it stands in a record, which anybody may have written: undefined for what is none. */

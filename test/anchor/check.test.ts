@@ -1,9 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Anchored, Receipt } from '../../src/anchor/anchor.ts';
-import { checkReceipt, compareReceipt, parseReceipt, readAnchored } from '../../src/anchor/check.ts';
+import {
+  checkReceipt,
+  compareReceipt,
+  meetsQuorum,
+  parseReceipt,
+  readAnchored,
+} from '../../src/anchor/check.ts';
 import { openAnchors } from '../../src/anchor/open.ts';
 import { TsaAnchor } from '../../src/anchor/tsa.ts';
+import { WitnessAnchor } from '../../src/anchor/witness.ts';
+import { parseTrust } from '../../src/chain/trust.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { AnchorSettings } from '../../src/config/anchors.ts';
 import { parseSettings } from '../../src/config/settings.ts';
@@ -187,6 +195,35 @@ describe('receipts', () => {
   ])('are not %s', (_, value) => {
     expect(parseReceipt(value)).toBeUndefined();
   });
+});
+
+it('a quorum is met by receipts of this checkpoint, by witnesses that are trusted', async () => {
+  const { consistency } = log;
+  const names = ['a', 'b', 'c'];
+  const witnesses = await Promise.all(
+    names.map((name, i) => Witness.start([log.vkey], { name: `witness.example/${name}`, seed: 20 + i })),
+  );
+  const receiptsOf = (size: number) =>
+    Promise.all(
+      witnesses.map(({ url, vkey }, i) =>
+        new WitnessAnchor({ name: names[i]!, url, vkey, consistency }).publish(log.checkpoint(size)),
+      ),
+    );
+  const lines = witnesses.map(({ vkey }, i) => `witness ${names[i]} ${vkey}\n`).join('');
+  const trust = parseTrust(`log ${log.vkey}\n${lines}group two 2 a b c\nquorum two\n`);
+  const older = await receiptsOf(41);
+  const [a, b, c] = await receiptsOf(42);
+  const { note } = log.checkpoint(42);
+  expect(meetsQuorum(note, [], trust)).toBe(false);
+  expect(meetsQuorum(note, [a!, a!], trust)).toBe(false);
+  expect(meetsQuorum(note, [a!, ...older], trust)).toBe(false);
+  expect(meetsQuorum(note, [a!, c!], trust)).toBe(true);
+  const some = parseTrust(`log ${log.vkey}\nwitness a ${witnesses[0]!.vkey}\nquorum a\n`);
+  expect(meetsQuorum(note, [b!, c!], some)).toBe(false);
+  const forged = { ...a!, proof: { cosignatures: older[0]!.proof.cosignatures } };
+  expect(() => meetsQuorum(note, [forged, b!, c!], trust)).toThrow('is bad');
+  const stolen = parseTrust(`log ${new TestLog({ seed: 2 }).vkey}\n${lines}quorum none\n`);
+  expect(() => meetsQuorum(note, [a!, b!, c!], stolen)).toThrow(/has signed it|is bad/);
 });
 
 it('an anchor that cannot be read says why, and does not throw', async () => {
