@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { SpanledgerError } from './errors.ts';
 import type { Writer } from './pipeline.ts';
 import { type Shipment, ship } from './ship.ts';
@@ -100,10 +99,13 @@ export class Shipper {
   async stop(within: number): Promise<boolean> {
     this.#stopped = true;
     this.#alarm();
-    const isOver = await Promise.race([
-      Promise.resolve(this.#running).then(() => true),
-      wait(within, false, { ref: false }),
-    ]);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(resolve, within, false);
+    });
+    // Whoever waits for this keeps the process for it, also where nothing else does.
+    const isOver = await Promise.race([Promise.resolve(this.#running).then(() => true), late]);
+    clearTimeout(timer);
     for (const each of this.#waiting.splice(0)) each.reject(stopping());
     return isOver;
   }

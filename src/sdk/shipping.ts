@@ -6,6 +6,7 @@ import { ship } from '../ship.ts';
 import { Shipper } from '../shipper.ts';
 import type { Target } from '../target/target.ts';
 import type { Audit } from './audit.ts';
+import { guestAgent } from './guest-agent.ts';
 import { suppressed } from './otel.ts';
 import { relayIn } from './relay-terms.ts';
 
@@ -84,7 +85,7 @@ async function targetIn(
     import('../store/client.ts'),
     import('../store/target.ts'),
   ]);
-  const store = Store.server(url);
+  const store = Store.server(url, guestAgent(url));
   return { target: new StoreTarget(store), close: () => store.close() };
 }
 

@@ -1,3 +1,4 @@
+import type { Agent } from 'node:http';
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { Layout } from '../config/layout.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
@@ -68,8 +69,12 @@ export class Store {
     }
   }
 
-  /** A server; `url` as `http://user:password@host:8123`. Nothing is sent yet. */
-  static server(url: string): Store {
+  /**
+   * A server; `url` as `http://user:password@host:8123`. Nothing is sent yet.
+   *
+   * @param agent of the lines to it. @default the client's own, of which each keeps the process running
+   */
+  static server(url: string, agent?: Agent): Store {
     let where: string;
     try {
       const { protocol, host } = new URL(url);
@@ -84,6 +89,7 @@ export class Store {
       url,
       request_timeout: 120_000,
       keep_alive: { enabled: true },
+      ...(agent === undefined ? {} : { http_agent: agent }),
       // Errors are thrown, and what they quote belongs in no log.
       log: { level: ClickHouseLogLevel.OFF },
     });

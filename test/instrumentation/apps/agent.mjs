@@ -4,7 +4,7 @@
 //   off        its sampler leaves all out;  limits: spans are cut at 10 characters
 //   ignoring   a processor that ignores the sampled flag, whose spans are said on stdout
 //   spans      makes an agent's span with a model's and a tool's in it, and one of something else
-//   flush      waits until all is durable, and shipped;  http: instruments http
+//   flush      waits until all is durable, and shipped;  stop: ends the recording;  http: instruments http
 //   tool       calls an audited function;  shutdown: shuts the provider down;  late: registers one after
 import { context, SpanKind, trace } from '@opentelemetry/api';
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base';
@@ -87,6 +87,7 @@ for (const step of steps) {
       span.end();
     });
   if (step === 'flush') await (await import('spanledger/register')).flush();
+  if (step === 'stop') await (await (await import('spanledger/register')).register()).stop();
   if (step === 'http') {
     const { HttpInstrumentation } = await import('@opentelemetry/instrumentation-http');
     new HttpInstrumentation().enable();
