@@ -2,12 +2,17 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Context, ContextAPI, ContextManager } from '@opentelemetry/api';
 import type { OtelApi } from '../src/sdk/otel.ts';
 
+const REGISTRY = Symbol.for('opentelemetry.js.api.1');
+
 /**
  * What makes one span another's parent, in an app that has no provider and so nothing of the kind. Gives way to the
  * app's own as soon as it registers one.
  */
 export class AsyncContextManager implements ContextManager {
   static readonly #used = new WeakSet<ContextAPI>();
+  static readonly #heard = new WeakSet<ContextAPI>();
+  /** Ours, as long as it is the one that is registered, and the copy of the API that it is registered by. */
+  static #registered: ContextAPI | undefined;
   readonly #storage = new AsyncLocalStorage<Context>();
   readonly #root: Context;
 
@@ -21,14 +26,35 @@ export class AsyncContextManager implements ContextManager {
     AsyncContextManager.#used.add(api);
     const probe = createContextKey('spanledger probe');
     if (api.with(api.active().setValue(probe, true), () => api.active().getValue(probe)) === true) return;
-    const manager = new AsyncContextManager(api.active());
+    AsyncContextManager.giveWayTo(api);
+    if (api.setGlobalContextManager(new AsyncContextManager(api.active())))
+      AsyncContextManager.#registered = api;
+  }
+
+  /** Ours is gone before the app registers its own, by whichever copy of the API. */
+  static giveWayTo(api: ContextAPI): void {
+    if (AsyncContextManager.#heard.has(api)) return;
+    AsyncContextManager.#heard.add(api);
     const theirs = api.setGlobalContextManager;
-    if (!theirs.call(api, manager)) return;
     api.setGlobalContextManager = function setGlobalContextManager(next) {
-      api.setGlobalContextManager = theirs;
-      api.disable();
+      AsyncContextManager.#leave();
       return theirs.call(api, next);
     };
+  }
+
+  /** Before the app registers anything else by a copy of the API that may be of another version than ours. */
+  static leaveTo(api: ContextAPI): void {
+    if (AsyncContextManager.#registered !== api) AsyncContextManager.#leave();
+  }
+
+  static #leave(): void {
+    const ours = AsyncContextManager.#registered;
+    if (ours === undefined) return;
+    AsyncContextManager.#registered = undefined;
+    ours.disable();
+    // Where the copies meet stands the version of who came first, and any other is refused: nobody came yet.
+    const place = globalThis as { [key: symbol]: object | undefined };
+    if (Object.keys(place[REGISTRY] ?? {}).every((key) => key === 'version')) delete place[REGISTRY];
   }
 
   active(): Context {

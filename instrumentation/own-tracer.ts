@@ -6,7 +6,6 @@ import { OwnSpan, type SpanListener } from './own-span.ts';
 
 /** What an own tracer is made for, and who provides a better one by the time a span begins. */
 export interface OwnTracing {
-  readonly api: OtelApi;
   readonly listener: SpanListener;
   readonly resource: ReadableSpanLike['resource'];
   /** The app has registered a provider, and whatever makes one span another's parent is its own affair. */
@@ -24,21 +23,26 @@ export class OwnTracer implements Tracer {
   readonly #version: string | undefined;
   readonly #options: { schemaUrl?: string } | undefined;
   readonly #tracing: OwnTracing;
+  readonly #api: OtelApi;
 
+  /** @param api the copy of it that the app asks by */
   constructor(
     name: string,
     version: string | undefined,
     options: { schemaUrl?: string } | undefined,
     tracing: OwnTracing,
+    api: OtelApi,
   ) {
     this.#name = name;
     this.#version = version;
     this.#options = options;
     this.#tracing = tracing;
+    this.#api = api;
   }
 
   startSpan(name: string, options: SpanOptions = {}, context?: Context): Span {
-    const { api, listener, resource } = this.#tracing;
+    const { listener, resource } = this.#tracing;
+    const api = this.#api;
     const real = this.#real;
     if (real !== undefined) return real.startSpan(name, options, context);
     AsyncContextManager.use(api);
@@ -65,8 +69,8 @@ export class OwnTracer implements Tracer {
   startActiveSpan(name: string, ...rest: unknown[]): unknown {
     const fn = rest.pop() as (span: Span) => unknown;
     const [options, given] = rest as [SpanOptions?, Context?];
-    const { api, hasProvider } = this.#tracing;
-    if (!hasProvider) AsyncContextManager.use(api);
+    const api = this.#api;
+    if (!this.#tracing.hasProvider) AsyncContextManager.use(api);
     const context = given ?? api.context.active();
     const span = this.startSpan(name, options, context);
     return api.context.with(api.trace.setSpan(context, span), fn, undefined, span);

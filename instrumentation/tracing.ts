@@ -9,6 +9,7 @@ import type {
 } from '@opentelemetry/api';
 import type { OtelApi } from '../src/sdk/otel.ts';
 import type { ReadableSpanLike } from '../src/sdk/readable-span.ts';
+import { AsyncContextManager } from './async-context.ts';
 import { OwnSpan, type SpanListener } from './own-span.ts';
 import { OwnTracer, type OwnTracing } from './own-tracer.ts';
 
@@ -48,20 +49,23 @@ export class Tracing implements OwnTracing {
   }
 
   /** Looks at one copy of the API: an app may have several, which share what is registered. */
-  boundary({ trace }: Pick<OtelApi, 'trace'>): void {
+  boundary(api: OtelApi): void {
+    const { trace } = api;
     if (this.#patched.has(trace)) return;
     this.#patched.add(trace);
+    AsyncContextManager.giveWayTo(api.context);
     this.#wrap(trace, 'setGlobalTracerProvider', (original) => (provider) => {
+      AsyncContextManager.leaveTo(api.context);
       const isSet = original(provider);
-      if (isSet) this.#hear(provider);
+      if (isSet) this.#hear(provider, api);
       return isSet;
     });
     this.#wrap(trace, 'disable', (original) => () => {
       original();
       this.#appProvider = undefined;
-      this.#lookAt(trace.getTracerProvider());
+      this.#lookAt(trace.getTracerProvider(), api);
     });
-    this.#lookAt(trace.getTracerProvider());
+    this.#lookAt(trace.getTracerProvider(), api);
   }
 
   provider(): TracerProvider | undefined {
@@ -79,9 +83,9 @@ export class Tracing implements OwnTracing {
   }
 
   /** The API's own provider, with what the app has registered behind it, or nothing yet. */
-  #lookAt(provider: TracerProvider): void {
+  #lookAt(provider: TracerProvider, api: OtelApi): void {
     if (!isProxy(provider)) {
-      this.#hear(provider);
+      this.#hear(provider, api);
       return;
     }
     if (!this.#patched.has(provider)) {
@@ -90,17 +94,17 @@ export class Tracing implements OwnTracing {
         provider,
         'getDelegateTracer',
         (original) => (name, version, options) =>
-          original(name, version, options) ?? new OwnTracer(name, version, options, this),
+          original(name, version, options) ?? new OwnTracer(name, version, options, this, api),
       );
     }
     const delegate = provider.getDelegate();
     // Of none it says a provider that makes tracers of the API's own.
-    if (hasOwnTracers(delegate, this.api)) this.#hear(delegate);
+    if (hasOwnTracers(delegate, provider)) this.#hear(delegate, api);
   }
 
-  #hear(provider: TracerProvider): void {
+  #hear(provider: TracerProvider, api: OtelApi): void {
     if (isProxy(provider)) {
-      this.#lookAt(provider);
+      this.#lookAt(provider, api);
       return;
     }
     this.#appProvider = provider;
@@ -147,7 +151,7 @@ export class Tracing implements OwnTracing {
         this.#open.add(span);
         this.#hearEnd(span);
         this.listener.onStart(span);
-      } else if (isAgents(options)) this.#mirror(span, name, options, context);
+      } else if (span.isRecording() || isAgents(options)) this.#mirror(span, name, options ?? {}, context);
     } catch {
       // The listener counts what it loses; this app's own tracing is none of ours to break.
     }
@@ -168,7 +172,10 @@ export class Tracing implements OwnTracing {
     });
   }
 
-  /** What a sampler left out is heard by what is said to it. The span itself is, and goes, as it would have. */
+  /**
+   * What a sampler left out is heard by what is said to it, and so is a span that is none of the SDK's (Sentry's). The
+   * span itself is, and goes, as it would have.
+   */
   #mirror(span: Span, name: string, options: SpanOptions, context: Context | undefined): void {
     const { trace } = this.api;
     const own = span.spanContext();
@@ -241,15 +248,15 @@ function isProxy(provider: TracerProvider): provider is ProxyTracerProvider {
   return typeof getDelegate === 'function' && typeof getDelegateTracer === 'function';
 }
 
-/** Not the API's provider of nothing, whose spans are not recorded and have no ids. */
-function hasOwnTracers(provider: TracerProvider, { trace }: OtelApi): boolean {
-  const span = provider.getTracer('spanledger');
-  return ownerOf(span, 'startSpan') !== ownerOf(noopTracer(trace), 'startSpan');
+/** Not the API's provider of nothing, whose spans are not recorded and have no ids: each copy has one of its own. */
+function hasOwnTracers(provider: TracerProvider, proxy: ProxyTracerProvider): boolean {
+  const nothing = new (proxy.constructor as new () => ProxyTracerProvider)().getDelegate();
+  return startSpanOf(provider) !== startSpanOf(nothing);
 }
 
-function noopTracer(trace: OtelApi['trace']): Tracer {
-  const ProxyProvider = trace.getTracerProvider().constructor as new () => ProxyTracerProvider;
-  return new ProxyProvider().getDelegate().getTracer('spanledger');
+/** What its tracers have their `startSpan` of. */
+function startSpanOf(provider: TracerProvider): object {
+  return ownerOf(provider.getTracer('spanledger'), 'startSpan');
 }
 
 /** As the SDK's recording spans are. Of what else implements the API only what is said to it can be heard. */
@@ -266,7 +273,7 @@ function isReadable(span: Span): span is Span & ReadableSpanLike {
 
 const AGENTS = /^(gen_ai|ai|mcp|llm|openinference|traceloop|langsmith|genkit|mastra|audit)[.:]/;
 
-function isAgents(options: SpanOptions | undefined): options is SpanOptions {
+function isAgents(options: SpanOptions | undefined): boolean {
   for (const key in options?.attributes) if (AGENTS.test(key)) return true;
   return false;
 }

@@ -2,7 +2,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
-  cpSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -64,7 +63,8 @@ beforeAll(async () => {
 
 function copyOf(ledger = made, into = temporaryFolder()): string {
   const dir = join(into, 'ledger');
-  cpSync(ledger, dir, { recursive: true });
+  // `cpSync` of Node 24 gives folders other modes.
+  execFileSync('cp', ['-a', ledger, dir]);
   return dir;
 }
 

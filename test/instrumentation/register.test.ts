@@ -134,6 +134,7 @@ describe('a tool call of ours is recorded', () => {
     ['with a sampler that leaves all out', 'node+off+tool', {}],
     ['with a provider that was shut down', 'node+shutdown+tool', {}],
     ['with the SDK disabled', 'sdk+tool', { OTEL_SDK_DISABLED: 'true' }],
+    ['where tracing is suppressed', 'node+suppressed', {}],
     ['with span limits that cut everything', 'node+limits+tool', {}],
   ])('%s', async (_, steps, env) => {
     const { records } = await agent(steps, { env });

@@ -5,6 +5,16 @@ import { recordsIn } from './sdk.ts';
 
 export const REGISTER = ['--import', 'spanledger/register'];
 
+export interface RunOptions {
+  env?: NodeJS.ProcessEnv;
+  /** Arguments of Node's own. @default REGISTER */
+  node?: readonly string[];
+  /** Another Node.js. */
+  exec?: string;
+  /** @default this package's folder */
+  cwd?: string;
+}
+
 /** The environment of an app of a test, with nothing of the caller's own configuration. */
 export function appEnv(dir: string, env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const clean = Object.entries(process.env).filter(
@@ -15,13 +25,10 @@ export function appEnv(dir: string, env: NodeJS.ProcessEnv = {}): NodeJS.Process
 }
 
 /** Runs an app of test/instrumentation/apps to its end. */
-export function runApp(
-  dir: string,
-  args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; node?: readonly string[] } = {},
-): Promise<Ran> {
-  const child = spawn(process.execPath, [...(options.node ?? REGISTER), ...args], {
+export function runApp(dir: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const child = spawn(options.exec ?? process.execPath, [...(options.node ?? REGISTER), ...args], {
     env: appEnv(dir, options.env),
+    cwd: options.cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ran: Ran = { code: null, stdout: '', stderr: '' };

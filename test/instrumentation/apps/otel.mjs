@@ -1,4 +1,4 @@
 // Another --import, which registers the app's provider.
-import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
+import { registeredProvider } from './sdk.mjs';
 
-new NodeTracerProvider().register();
+await registeredProvider();
