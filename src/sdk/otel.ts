@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type * as api from '@opentelemetry/api';
+import { sentrySuppress } from './sentry.ts';
 
 /** An app may have none, and then there are no spans but ours. */
 export interface OtelApi {
@@ -53,10 +54,12 @@ export function activeSpan(): { span: object; traceId: string; spanId: string } 
 
 /** Runs our own traffic where no instrumentation makes a span of it. */
 export function suppressed<T>(work: () => T): T {
+  const inSentry = sentrySuppress();
   const otel = otelApi();
-  if (otel === undefined) return work();
+  if (otel === undefined) return inSentry === undefined ? work() : inSentry(work);
   const { context, createContextKey } = otel;
-  return context.with(context.active().setValue(suppressKey(createContextKey), true), work);
+  const quiet = () => context.with(context.active().setValue(suppressKey(createContextKey), true), work);
+  return inSentry === undefined ? quiet() : inSentry(quiet);
 }
 
 function isId(text: unknown, length: number): text is string {
