@@ -1,6 +1,9 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { AuditRecord } from '../../src/record/record.ts';
-import { recordedIn, runApp } from '../support/app.ts';
+import { appEnv, recordedIn, runApp, told } from '../support/app.ts';
 import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 
 const APP = 'test/instrumentation/apps/processes.mjs';
@@ -34,6 +37,30 @@ describe('every process, and every thread of it', () => {
     const { status, chains } = documentOf<{ status: string; chains: object[] }>(verified);
     expect(status).toBe('valid');
     expect(chains, 'one a process').toHaveLength(5);
+  });
+
+  it('is recorded under `npm run`, which itself is as it was, and opens no chain', async () => {
+    const [dir, folder] = [temporaryFolder(), temporaryFolder()];
+    mkdirSync(join(folder, 'node_modules'));
+    symlinkSync(resolve('.'), join(folder, 'node_modules/spanledger'));
+    const app =
+      "import { auditTool } from 'spanledger'; console.log(await auditTool(async (n) => n + 1, { name: 'plus' })(1));";
+    writeFileSync(join(folder, 'app.mjs'), `${app} process.exitCode = 3;`);
+    writeFileSync(join(folder, 'package.json'), '{ "private": true, "scripts": { "app": "node app.mjs" } }');
+    const run = (env: NodeJS.ProcessEnv) =>
+      spawnSync('npm', ['run', 'app'], { cwd: folder, env: appEnv(dir, env), encoding: 'utf8' });
+    const [as, recorded] = [
+      run({ SPANLEDGER_DISABLED: '1' }),
+      run({ NODE_OPTIONS: '--import spanledger/register' }),
+    ];
+    expect(as).toMatchObject({ status: 3, stdout: expect.stringMatching(/2\n$/) });
+    expect({ status: recorded.status, stdout: recorded.stdout }).toEqual({ status: 3, stdout: as.stdout });
+    expect(recorded.stderr).not.toContain('Warning');
+    expect(told(await recordedIn(dir))).toEqual(['tool_invoked intent plus', 'tool_invoked outcome plus']);
+    const verified = await spanledger(['verify', '--dir', dir, '--json']);
+    const { status, chains } = documentOf<{ status: string; chains: object[] }>(verified);
+    expect(status).toBe('valid');
+    expect(chains, "the app's alone").toHaveLength(1);
   });
 
   it('loses nothing of worker threads whose main thread stands still and ends the process', async () => {
