@@ -2,6 +2,7 @@ import { anthropic } from './anthropic.ts';
 import type { Adapter } from './contract.ts';
 import { genkit } from './genkit.ts';
 import { langchain } from './langchain.ts';
+import { mastra } from './mastra.ts';
 import { mcpClient } from './mcp-client.ts';
 import { mcpServer } from './mcp-server.ts';
 import { openai } from './openai.ts';
@@ -18,4 +19,5 @@ export const ADAPTERS: readonly Adapter[] = [
   langchain,
   openaiAgents,
   genkit,
+  mastra,
 ];

@@ -10,7 +10,17 @@ export interface Told {
   result?: ((answer: unknown) => unknown) | undefined;
   /** What it throws is no failure: it waits for somebody, and is called again. */
   isPause?: ((error: unknown) => boolean) | undefined;
+  /** What the tool threw, where the framework throws something of its own instead. @default all of it */
+  cause?: ((error: unknown) => unknown) | undefined;
+  /** What an answer says that is no result. Undefined for a result. */
+  verdict?: ((answer: unknown) => Verdict | undefined) | undefined;
 }
+
+/** How a call ended that was answered and has no result: it failed, was refused, or waits for somebody. */
+export type Verdict =
+  | { what: 'failed'; error: unknown }
+  | { what: 'denied'; reason?: string | undefined }
+  | { what: 'paused' };
 
 /** The calls of one adapter, from its beginning until it is disabled. */
 export class Recording {
@@ -73,7 +83,12 @@ export function mayAnswerAtOnce(fn: (...args: never[]) => unknown): boolean {
 }
 
 /** A failure after the call was given up is the giving up. */
-function listening(call: ToolCall, { signal, result, isPause }: Told): ToolCall {
+function listening(call: ToolCall, { signal, result, isPause, cause, verdict }: Told): ToolCall {
+  const fail = (error: unknown): void => {
+    if (signal?.aborted) call.interrupt(reasonOf(signal));
+    else if (isPause?.(error)) call.interrupt();
+    else call.fail(orElse(error, cause));
+  };
   return {
     traceId: call.traceId,
     spanId: call.spanId,
@@ -82,23 +97,30 @@ function listening(call: ToolCall, { signal, result, isPause }: Told): ToolCall 
     admitSync: () => call.admitSync(),
     run: (work) => call.run(work),
     end(answer) {
-      call.end(result === undefined ? answer : orAll(result, answer));
+      const said = verdict && orElse(answer, verdict, undefined);
+      if (said?.what === 'failed') fail(said.error);
+      else if (said?.what === 'denied') call.deny(said.reason);
+      else if (said?.what === 'paused') call.interrupt();
+      else call.end(orElse(answer, result));
     },
-    fail(error) {
-      if (signal?.aborted) call.interrupt(reasonOf(signal));
-      else if (isPause?.(error)) call.interrupt();
-      else call.fail(error);
-    },
+    fail,
     deny: (reason) => call.deny(reason),
     interrupt: (reason) => call.interrupt(reason),
   };
 }
 
-function orAll(result: (answer: unknown) => unknown, answer: unknown): unknown {
+/** What a function of an adapter makes of a value; where it is absent, or fails, the value or what stands in for it. */
+function orElse<T>(value: unknown, fn: (value: unknown) => T, instead: T): T;
+function orElse(value: unknown, fn: ((value: unknown) => unknown) | undefined): unknown;
+function orElse(
+  value: unknown,
+  fn: ((value: unknown) => unknown) | undefined,
+  instead: unknown = value,
+): unknown {
   try {
-    return result(answer);
+    return fn === undefined ? value : fn(value);
   } catch {
-    return answer;
+    return instead;
   }
 }
 

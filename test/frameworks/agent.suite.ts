@@ -17,7 +17,7 @@ export interface AgentFramework {
   /** It tells a tool which of the model's calls it is for. @default true */
   isIdKnown?: boolean;
   /** What the framework knows. */
-  knows?: { agent?: { name: string }; conversation_id?: string };
+  knows?: { agent?: { id?: string; name: string }; conversation_id?: string };
   /** Tool and status, of the steps as they stand in `steps`. */
   steps: { [step: string]: string | readonly string[] };
   /** What an app is told, fail-closed. */
@@ -41,6 +41,9 @@ export function agentSuite(framework: AgentFramework, place: Place): void {
     OPENAI_AGENTS_DISABLE_TRACING: '1',
     ANTHROPIC_BASE_URL: model.url,
     ANTHROPIC_API_KEY: 'none',
+    GOOGLE_GEMINI_BASE_URL: model.url,
+    GEMINI_API_KEY: 'none',
+    MASTRA_TELEMETRY_DISABLED: '1',
   });
   const example = join('examples', name, 'app.mjs');
   const app = (format: Format = 'esm') =>

@@ -16,6 +16,7 @@ interface Asked {
   stream?: boolean;
   messages?: Message[];
   input?: string | Message[];
+  contents?: Message[];
 }
 
 interface Message {
@@ -35,9 +36,9 @@ interface Event {
 }
 
 /**
- * A model behind OpenAI's chat completions and responses and Anthropic's messages, streamed or not. It asks for the
- * tools that the user names in brackets, `Look it up. [lookup_patient, lookup_patient]`, all at once, and answers
- * when it has their results.
+ * A model behind OpenAI's chat completions and responses, Anthropic's messages and Gemini's `generateContent`,
+ * streamed or not. It asks for the tools that the user names in brackets, `Look it up. [lookup_patient,
+ * lookup_patient]`, all at once, and answers when it has their results.
  */
 export async function startModel(): Promise<{ url: string; stop(): Promise<void> }> {
   const server = createServer((request, response) => void answer(request, response));
@@ -62,10 +63,12 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       ? responses
       : path.includes('/messages')
         ? anthropicMessage
-        : undefined;
+        : /:(generate|streamGenerate)Content/.test(path)
+          ? geminiContent
+          : undefined;
   if (of === undefined) return void response.writeHead(404).end();
   const { whole, events } = of(asked, calls);
-  if (asked.stream !== true) {
+  if (asked.stream !== true && !path.includes(':streamGenerateContent')) {
     response.setHeader('content-type', 'application/json').end(JSON.stringify(whole));
     return;
   }
@@ -78,10 +81,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 }
 
 /** None where the last thing it was told is a tool's result. */
-function callsIn({ messages, input }: Asked): Call[] {
-  const said = messages ?? (typeof input === 'string' ? [{ role: 'user', content: input }] : (input ?? []));
+function callsIn({ messages, contents = messages, input }: Asked): Call[] {
+  const said = contents ?? (typeof input === 'string' ? [{ role: 'user', content: input }] : (input ?? []));
   const text = JSON.stringify(said.at(-1) ?? '');
-  if (/"(tool_result|function_call_output)"|"role":"tool"/.test(text)) return [];
+  if (/"(tool_result|function_call_output|functionResponse)"|"role":"tool"/.test(text)) return [];
   const named = /\[([\w, ]+)\]/.exec(
     JSON.stringify(said.filter(({ role }) => role === 'user').at(-1) ?? '').replace(/"\s*:\s*\[/g, ''),
   )?.[1];
@@ -215,6 +218,29 @@ function anthropicMessage({ model }: Asked, calls: Call[]): { whole: object; eve
       ]),
       { type: 'message_delta', delta: { stop_reason, stop_sequence: null }, usage: { output_tokens: 12 } },
       { type: 'message_stop' },
+    ],
+  };
+}
+
+function geminiContent(_: Asked, calls: Call[]): { whole: object; events: Event[] } {
+  const parts =
+    calls.length === 0
+      ? [{ text: ANSWER }]
+      : calls.map(({ id, name }) => ({ functionCall: { id, name, args: ARGUMENTS } }));
+  const head = {
+    responseId: `gemini-${++answers}`,
+    modelVersion: 'gemini-2.5-flash',
+    usageMetadata: { promptTokenCount: 90, candidatesTokenCount: 12, totalTokenCount: 102 },
+  };
+  const told = (part: object[], more: object = {}): Event => ({
+    ...head,
+    candidates: [{ index: 0, content: { role: 'model', parts: part }, ...more }],
+  });
+  return {
+    whole: told(parts, { finishReason: 'STOP' }),
+    events: [
+      ...parts.slice(0, -1).map((part) => told([part])),
+      told(parts.slice(-1), { finishReason: 'STOP' }),
     ],
   };
 }
