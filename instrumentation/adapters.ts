@@ -1,6 +1,7 @@
 import { anthropic } from './anthropic.ts';
 import type { Adapter } from './contract.ts';
 import { genkit } from './genkit.ts';
+import { googleAdk } from './google-adk.ts';
 import { langchain } from './langchain.ts';
 import { mastra } from './mastra.ts';
 import { mcpClient } from './mcp-client.ts';
@@ -20,4 +21,5 @@ export const ADAPTERS: readonly Adapter[] = [
   openaiAgents,
   genkit,
   mastra,
+  googleAdk,
 ];
