@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AuditRecord } from '../../src/record/record.ts';
 import { expectValid } from '../interop/same-ledger.ts';
 import { runApp } from '../support/app.ts';
 import { temporaryFolder } from '../support/cli.ts';
@@ -74,12 +75,17 @@ export function agentSuite(framework: AgentFramework, place: Place): void {
       const calls = toolCallsOf(records);
       expect(calls).toMatchObject([{ ...LOOKUP, ...knows }]);
       expect(calls[0]).not.toHaveProperty('user');
+      if (knows.conversation_id !== undefined)
+        expect(begun(records)).toMatchObject([{ details: { unattributed: true } }]);
       await expectValid(ledger);
     });
 
     it('is recorded on behalf of whom one line more says', async () => {
       const audited = appIn(dir, example, { format, isAudited: true });
       const { records } = await recordedRun([audited], { env: env() });
+      const [conversation] = begun(records);
+      expect(conversation).toMatchObject({ actor: { type: 'user', id: 'nurse-17' } });
+      expect(conversation!.details?.unattributed).toBeUndefined();
       expect(toolCallsOf(records)).toMatchObject([
         { ...LOOKUP, ...knows, user: { id: 'nurse-17' }, purpose: 'TREAT', conversation_id: 'visit-9' },
       ]);
@@ -114,4 +120,9 @@ export function agentSuite(framework: AgentFramework, place: Place): void {
     expect(said.calls).toEqual([]);
     expect(said.lookup_patient).toMatch(refused);
   });
+}
+
+/** Where a conversation begins is counted who is behind it, or that nobody said so. */
+function begun(records: readonly AuditRecord[]): AuditRecord[] {
+  return records.filter(({ action }) => action === 'conversation_started');
 }
