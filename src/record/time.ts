@@ -16,8 +16,11 @@ export function fromNanoseconds(nanoseconds: bigint): string {
   return `${toTheSecond(Number(seconds))}.${String(rest).padStart(9, '0')}Z`;
 }
 
-/** What happens close together is told in the same second: of a few, the text is kept at hand. */
-const AT_HAND = 16;
+/**
+ * What happens close together is told in the same second: of a few, the text is kept at hand. A prime number of them,
+ * so that the same second of another day has another place: a draft asks for tomorrow's beside each of today's.
+ */
+const AT_HAND = 17;
 const known = Array.from({ length: AT_HAND }, () => ({ seconds: Number.NaN, text: '' }));
 
 function toTheSecond(seconds: number): string {
