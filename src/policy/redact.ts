@@ -18,6 +18,8 @@ const SHOWN = { nodes: 2_000, text: MAX_TEXT };
 /** Of what is looked at and not kept. */
 const LOOKED = { nodes: 20_000, text: MAX_TEXT };
 const MAX_KEY = 256;
+/** Of a name or an id in a span's own words. */
+export const MAX_SAID = 500;
 const MAX_NESTED_JSON = 3;
 /** Keys that are a field's name, and no words about somebody. */
 const IDENTIFIER = /^[A-Za-z_$][\w$.-]{0,63}$/;
@@ -90,12 +92,15 @@ export class Redactor {
     return this.#scanner.custom !== undefined;
   }
 
+  /** A name, a word or a sentence in somebody's own words, short and without what gives a secret away. */
+  readonly said = remembered((text) => this.scan(text, MAX_SAID));
+
   /** Whether an id gives nothing away but who it is: an e-mail address is what users sign in with. */
-  isId(text: string): boolean {
+  readonly isId = remembered((text) => {
     const [local, domain, ...more] = text.split('@') as [string, ...string[]];
     const parts = domain !== undefined && more.length === 0 && isEmail(text) ? [local, domain] : [text];
     return parts.every((part) => this.scan(part) === part);
-  }
+  });
 
   /** A member's name; where it is no identifier but perhaps words about somebody, a pseudonym. */
   key(name: string, context: RedactionContext, kind = 'id'): string {

@@ -29,14 +29,16 @@ export class Redactions {
   readonly #entries: Redaction[] = [];
   /** How many stand in no entry. */
   #leftOut = 0;
-  readonly #byPlace = new Map<string, Redaction>();
+  #byPlace: Map<string, Redaction> | undefined;
 
   said(): RedactionsSaid | undefined {
+    if (this.#entries.length === 0 && this.#leftOut === 0) return undefined;
     return together({ redactions: this.#entries, redactions_left_out: this.#leftOut });
   }
 
   add(pointer: string, kind: string, rule: Rule, count = 1): void {
     const place = `${kind} ${rule} ${pointer}`;
+    this.#byPlace ??= new Map();
     const known = this.#byPlace.get(place);
     if (known !== undefined) known.count += count;
     else if (this.#entries.length >= MAX_ENTRIES || pointer.length > MAX_POINTER_LENGTH)

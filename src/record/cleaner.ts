@@ -2,13 +2,12 @@ import type { Ending } from '../genai/outcome.ts';
 import { present } from '../genai/values.ts';
 import { type Detected, Findings, mentionsHealth } from '../policy/detection.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { RedactionContext } from '../policy/redact.ts';
+import { MAX_SAID, type RedactionContext } from '../policy/redact.ts';
 import type { Redactions } from '../policy/redactions.ts';
 import { canonicalJson } from './canonical.ts';
 import type { OlderDigests } from './facts.ts';
 import type { AuditRecord, ContentDigest } from './record.ts';
 
-const MAX_NAME_LENGTH = 500;
 const MAX_ERROR_LENGTH = 500;
 const MAX_TYPE_LENGTH = 100;
 /** Arguments are digested whole, however deep. */
@@ -31,7 +30,7 @@ export class Cleaner {
   said(text: string): string;
   said(text: string | undefined): string | undefined;
   said(text: string | undefined): string | undefined {
-    return text === undefined ? undefined : this.policy.redactor.scan(text, MAX_NAME_LENGTH);
+    return text === undefined ? undefined : this.policy.redactor.said(text);
   }
 
   /**
@@ -42,7 +41,7 @@ export class Cleaner {
   id(text: string | undefined): string | undefined;
   id(text: string | undefined): string | undefined {
     if (text === undefined) return undefined;
-    const stays = text.length <= MAX_NAME_LENGTH && this.policy.redactor.isId(text);
+    const stays = text.length <= MAX_SAID && this.policy.redactor.isId(text);
     if (stays) return text;
     const { keyring } = this.policy;
     return keyring.isRotated
