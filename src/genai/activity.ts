@@ -121,8 +121,16 @@ export interface ToolResult {
   result: unknown;
 }
 
-/** One file a dialect. `read` answers nothing for a span that carries none of the dialect's attributes. */
+/** All there is, or no more than what the span is and whom it is about: of that, nothing stands in messages. */
+export type Asked = 'all' | 'who';
+
+/** One file a dialect. */
 export interface Dialect {
   name: string;
-  read(span: Span): Reading | undefined;
+  /** Whether an attribute of this name gives a span of the dialect away: by its name alone, always the same. */
+  marks(attribute: string): boolean;
+  /** Whether something other than an attribute may give it away. */
+  isMarked?(span: Span): boolean;
+  /** Asked only of a span that is marked; answers nothing for one that is not the dialect's all the same. */
+  read(span: Span, asked: Asked): Reading | undefined;
 }

@@ -18,10 +18,19 @@ import {
  */
 export const current: Dialect = {
   name: 'gen_ai',
-  read(span) {
-    if (!hasGenAi(span.attributes)) return undefined;
+  marks: (attribute) => attribute.startsWith('gen_ai.'),
+  read(span, asked) {
     const a = span.attributes;
     const { kind, why } = kindOf(span);
+    const who = present<Reading>({
+      kind,
+      why,
+      conversationId: textAttribute(a, 'gen_ai.conversation.id'),
+      agentName: textAttribute(a, 'gen_ai.agent.name'),
+      agentId: textAttribute(a, 'gen_ai.agent.id'),
+      agentVersion: textAttribute(a, 'gen_ai.agent.version'),
+    });
+    if (asked === 'who') return who;
     const events = eventContent(span.events);
     const input = readMessages(
       jsonAttribute(a, 'gen_ai.input.messages') ?? events?.input ?? jsonAttribute(a, 'gen_ai.prompt'),
@@ -31,13 +40,7 @@ export const current: Dialect = {
       readAnswer(jsonAttribute(a, 'gen_ai.completion'));
     // Where messages are events, a tool's arguments and result are too.
     const told = kind === 'tool' ? toolContent(span.events) : {};
-    return present<Reading>({
-      kind,
-      why,
-      conversationId: textAttribute(a, 'gen_ai.conversation.id'),
-      agentName: textAttribute(a, 'gen_ai.agent.name'),
-      agentId: textAttribute(a, 'gen_ai.agent.id'),
-      agentVersion: textAttribute(a, 'gen_ai.agent.version'),
+    const said = present<Reading>({
       provider: textAttribute(a, 'gen_ai.provider.name', 'gen_ai.system'),
       requestModel: textAttribute(a, 'gen_ai.request.model'),
       responseModel: textAttribute(a, 'gen_ai.response.model'),
@@ -57,13 +60,9 @@ export const current: Dialect = {
       toolResult:
         jsonAttribute(a, 'gen_ai.tool.call.result') ?? jsonAttribute(a, 'tool_response') ?? told.result,
     });
+    return Object.assign(who, said);
   },
 };
-
-function hasGenAi(attributes: Attributes): boolean {
-  for (const key of attributes.keys()) if (key.startsWith('gen_ai.')) return true;
-  return false;
-}
 
 /** `gen_ai.operation.name`, from the conventions' registry; the rest are steps around those. */
 const OPERATIONS: Kinds = {

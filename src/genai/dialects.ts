@@ -1,5 +1,5 @@
 import type { Span } from '../span.ts';
-import type { Activity, Dialect, Reading } from './activity.ts';
+import type { Activity, Asked, Dialect, Reading } from './activity.ts';
 import { current } from './current.ts';
 import { general } from './general.ts';
 import { genkit } from './genkit.ts';
@@ -30,12 +30,32 @@ const DIALECTS: readonly Dialect[] = [
   general,
 ];
 
-/** All that any dialect finds on a span, whether or not it is agent activity. */
-export function readSpan(span: Span): Reading & { dialect: string } {
+/** Which dialects an attribute's name marks a span as one of: a bit for each. Names that come back are few. */
+const marked = new Map<string, number>();
+const MAX_MARKED = 10_000;
+
+function marksOf(attribute: string): number {
+  let marks = marked.get(attribute);
+  if (marks === undefined) {
+    marks = 0;
+    for (const [i, each] of DIALECTS.entries()) if (each.marks(attribute)) marks |= 1 << i;
+    if (marked.size >= MAX_MARKED) marked.clear();
+    if (attribute.length <= MAX_NAME) marked.set(attribute, marks);
+  }
+  return marks;
+}
+const MAX_NAME = 100;
+
+/** All that any dialect finds on a span, whether or not it is agent activity; or as much of it as is asked for. */
+export function readSpan(span: Span, asked: Asked = 'all'): Reading & { dialect: string } {
   const found: Reading = {};
   let dialect = '';
-  for (const each of DIALECTS) {
-    const reading = each.read(span);
+  let marks = 0;
+  for (const attribute of span.attributes.keys()) marks |= marksOf(attribute);
+  for (let i = 0; i < DIALECTS.length; i++) {
+    const each = DIALECTS[i]!;
+    if ((marks & (1 << i)) === 0 && each.isMarked?.(span) !== true) continue;
+    const reading = each.read(span, asked);
     if (reading === undefined) continue;
     if (dialect === '' && reading.kind !== undefined) dialect = each.name;
     fill(found, reading);

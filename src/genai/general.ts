@@ -8,6 +8,12 @@ import { present, textAttribute } from './values.ts';
  */
 export const general: Dialect = {
   name: 'audit',
+  marks: (attribute) => attribute.startsWith('audit.') || MARKS.has(attribute),
+  isMarked: ({ kind, resource }) =>
+    kind === SpanKind.consumer ||
+    kind === SpanKind.server ||
+    resource.has('user.id') ||
+    resource.has('enduser.id'),
   read(span) {
     const { attributes: a, resource } = span;
     const action = textAttribute(a, 'audit.action');
@@ -37,6 +43,19 @@ export const general: Dialect = {
     });
   },
 };
+
+const MARKS: ReadonlySet<string> = new Set([
+  'client.address',
+  'enduser.id',
+  'enduser.role',
+  'error.message',
+  'error.type',
+  'faas.trigger',
+  'session.id',
+  'user.id',
+  'user.role',
+  'user_agent.original',
+]);
 
 /** The actions an application may declare by a span of its own; what agents do is read off their spans. */
 const DECLARED_ACTIONS: ReadonlySet<string> = new Set([

@@ -17,6 +17,7 @@ import { countOf, isObject, jsonAttribute, present, presentIfAny, textAttribute,
  */
 export const genkit: Dialect = {
   name: 'genkit',
+  marks: (attribute) => attribute === 'genkit:type',
   read(span) {
     const { attributes: a } = span;
     const type = textAttribute(a, 'genkit:type');

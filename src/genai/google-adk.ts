@@ -12,10 +12,10 @@ const SCOPE = 'gcp.vertex.agent';
  */
 export const googleAdk: Dialect = {
   name: 'google_adk',
+  marks: (attribute) => attribute === `${SCOPE}.event_id` || attribute === `${SCOPE}.session_id`,
+  isMarked: ({ scope }) => scope.name === SCOPE,
   read(span) {
-    const { attributes: a, scope } = span;
-    if (scope.name !== SCOPE && !a.has(`${SCOPE}.event_id`) && !a.has(`${SCOPE}.session_id`))
-      return undefined;
+    const { attributes: a } = span;
     const { kind, why } = kindOf(span);
     return present<Reading>({
       kind,

@@ -20,6 +20,7 @@ const metadataIn = metadataUnder('langsmith.metadata.');
  */
 export const langsmith: Dialect = {
   name: 'langsmith',
+  marks: (attribute) => attribute === 'langsmith.span.kind',
   read(span) {
     const { attributes: a } = span;
     const said = textAttribute(a, 'langsmith.span.kind');

@@ -12,6 +12,7 @@ const metadataIn = metadataUnder('mastra.metadata.');
  */
 export const mastra: Dialect = {
   name: 'mastra',
+  marks: (attribute) => attribute === 'mastra.span.type',
   read({ attributes: a }) {
     const type = textAttribute(a, 'mastra.span.type');
     if (type === undefined) return undefined;

@@ -7,6 +7,7 @@ import { present, textAttribute } from './values.ts';
  */
 export const mcp: Dialect = {
   name: 'mcp',
+  marks: (attribute) => attribute === 'mcp.method.name',
   read({ attributes: a, name }) {
     const method = textAttribute(a, 'mcp.method.name');
     if (method === undefined) return undefined;

@@ -28,6 +28,7 @@ import {
  */
 export const openinference: Dialect = {
   name: 'openinference',
+  marks: (attribute) => attribute === 'openinference.span.kind',
   read(span) {
     const { attributes: a } = span;
     const said = textAttribute(a, 'openinference.span.kind')?.toUpperCase();

@@ -10,6 +10,10 @@ import { isObject, present, textAttribute } from './values.ts';
  */
 export const traceloopLegacy: Dialect = {
   name: 'traceloop_legacy',
+  marks: (attribute) =>
+    attribute === 'llm.request.type' ||
+    attribute.startsWith('gen_ai.prompt.') ||
+    attribute.startsWith('gen_ai.completion.'),
   read({ attributes: a }) {
     const type = textAttribute(a, 'llm.request.type');
     const input = messagesAt(a, 'gen_ai.prompt');

@@ -12,6 +12,7 @@ const metadataIn = metadataUnder('traceloop.association.properties.');
  */
 export const traceloop: Dialect = {
   name: 'traceloop',
+  marks: (attribute) => attribute.startsWith('traceloop.'),
   read(span) {
     const { attributes: a } = span;
     const metadata = metadataIn(a);

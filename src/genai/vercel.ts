@@ -24,15 +24,19 @@ const metadataIn = metadataUnder('ai.telemetry.metadata.');
  */
 export const vercel: Dialect = {
   name: 'vercel',
-  read({ attributes: a }) {
+  marks: (attribute) => attribute === 'ai.operationId',
+  read({ attributes: a }, asked) {
     const operation = textAttribute(a, 'ai.operationId');
     if (operation === undefined) return undefined;
-    const input = readMessages(jsonAttribute(a, 'ai.prompt.messages') ?? jsonAttribute(a, 'ai.prompt'));
-    return present<Reading>({
+    const who = present<Reading>({
       kind: kindOf(operation),
       why: `ai.operationId is ${operation}`,
       ...metadataIn(a),
       agentName: textAttribute(a, 'ai.telemetry.functionId'),
+    });
+    if (asked === 'who') return who;
+    const input = readMessages(jsonAttribute(a, 'ai.prompt.messages') ?? jsonAttribute(a, 'ai.prompt'));
+    const said = present<Reading>({
       provider: textAttribute(a, 'ai.model.provider', 'gen_ai.system'),
       requestModel: textAttribute(a, 'ai.model.id'),
       responseModel: textAttribute(a, 'ai.response.model'),
@@ -47,6 +51,7 @@ export const vercel: Dialect = {
       toolArguments: jsonAttribute(a, 'ai.toolCall.args') ?? jsonAttribute(a, 'ai.toolCall.input'),
       toolResult: jsonAttribute(a, 'ai.toolCall.result') ?? jsonAttribute(a, 'ai.toolCall.output'),
     });
+    return Object.assign(who, said);
   },
 };
 
