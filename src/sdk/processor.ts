@@ -40,7 +40,7 @@ export class AuditSpanProcessor {
       const running = this.#remember(span);
       const begun = fromReadableSpan(span);
       // Of anything but a tool call the end alone is recorded.
-      if (readSpan(begun).kind !== 'tool') return undefined;
+      if (readSpan(begun, 'who').kind !== 'tool') return undefined;
       const understood = this.#understand(begun, 'intent', running);
       if (understood.what !== 'activity') return undefined;
       const tool = identityOf(understood.facts);
@@ -137,7 +137,11 @@ export class AuditSpanProcessor {
   #remember(span: ReadableSpanLike): Running | undefined {
     const key = keyOf(span);
     if (key === undefined) return undefined;
-    return this.audit.running.remember(key, { read: () => fromReadableSpan(span), beside: activeContext() });
+    return this.audit.running.remember(key, {
+      read: () => fromReadableSpan(span),
+      live: span,
+      beside: activeContext(),
+    });
   }
 }
 

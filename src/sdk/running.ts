@@ -9,6 +9,7 @@ import { type Lineage, lineageMemory } from '../record/lineage.ts';
 import type { SpanMemory } from '../record/memory.ts';
 import type { Span } from '../span.ts';
 import { type AuditContextCarrier, readingOf } from './context.ts';
+import type { ReadableSpanLike } from './readable-span.ts';
 
 /** Spans that never end must not fill the memory: past so many, the oldest is no longer known as an ancestor. */
 const MAX_RUNNING = 10_000;
@@ -19,6 +20,8 @@ const MAX_STEPS = 4;
 export interface Running {
   /** As it stands by now. Throws for one that cannot be read. */
   read: () => Span;
+  /** What `read` reads of the SDK's, uncopied, so that a look tells whether it is still as it was. */
+  live?: ReadableSpanLike;
   beside: AuditContextCarrier | undefined;
   /** The tool call whose intent it wrote. */
   tool?: ToolIdentity;
@@ -27,6 +30,8 @@ export interface Running {
   /** Its start is counted here already, or among the missed: its end is no other span. */
   lostIn?: Gap;
   missed?: true;
+  /** What it leaves its descendants, as it stood at the last look. */
+  leaves?: { memory: SpanMemory; said: Said };
 }
 
 export interface ToolIdentity {
@@ -89,13 +94,53 @@ export class RunningSpans implements Lineage {
     const running = this.#spans.get(key.slice(key.lastIndexOf('|', key.lastIndexOf('|') - 1) + 1));
     if (running === undefined) return undefined;
     try {
+      const { live, leaves } = running;
+      if (leaves !== undefined && live !== undefined && leaves.said.isStill(live)) return leaves.memory;
       const span = running.read();
-      const reading = { ...(running.beside && readingOf(running.beside)), ...readSpan(span) };
+      const reading = { ...(running.beside && readingOf(running.beside)), ...readSpan(span, 'who') };
       const cleaner = new Cleaner(this.#policy, DEFAULT_TENANT);
-      return lineageMemory(span.parentSpanId, attributionOf(reading, cleaner));
+      const memory = lineageMemory(span.parentSpanId, attributionOf(reading, cleaner));
+      const said = live && Said.of(live);
+      if (said !== undefined) running.leaves = { memory, said };
+      return memory;
     } catch {
       return undefined;
     }
+  }
+}
+
+/**
+ * What a running span said of itself, to see whether it says the same now: each child asks all its ancestors, and
+ * most never change. Only of one whose attributes are all of a piece: a list may change and stay the same list.
+ */
+class Said {
+  readonly #name: string;
+  readonly #resource: unknown;
+  readonly #keys: readonly string[];
+  readonly #values: readonly unknown[];
+
+  private constructor(name: string, resource: unknown, keys: readonly string[], values: readonly unknown[]) {
+    this.#name = name;
+    this.#resource = resource;
+    this.#keys = keys;
+    this.#values = values;
+  }
+
+  static of({ name, resource, attributes }: ReadableSpanLike): Said | undefined {
+    const keys = Object.keys(attributes);
+    const values = keys.map((key) => attributes[key]);
+    if (values.some((value) => typeof value === 'object' && value !== null)) return undefined;
+    return new Said(name, resource.attributes, keys, values);
+  }
+
+  isStill({ name, resource, attributes }: ReadableSpanLike): boolean {
+    if (name !== this.#name || resource.attributes !== this.#resource) return false;
+    let at = 0;
+    for (const key in attributes) {
+      if (key !== this.#keys[at] || attributes[key] !== this.#values[at]) return false;
+      at += 1;
+    }
+    return at === this.#keys.length;
   }
 }
 
