@@ -1,4 +1,5 @@
 import { present } from '../genai/values.ts';
+import type { Classification } from '../policy/classification.ts';
 import { join, NO_DEMANDS } from '../policy/demands.ts';
 import { both, type Detected, demandsOf } from '../policy/detection.ts';
 import { type RedactionsSaid, together } from '../policy/redactions.ts';
@@ -44,14 +45,13 @@ export class Drafts {
     const { trace, source, tenant } = this.#facts;
     const { user, agent, conversationId, purpose, trigger, triggerBasis } = this.#who;
     const detected = both(said.detected, this.#isOutcome(said) ? this.#facts.detected : undefined);
-    const own = { ...NO_DEMANDS, classification: said.data_classification ?? 'internal' };
     const draft = {
       action: said.action,
       actor: said.actor,
       agent,
       content: said.content ?? digestsOf(said.contents),
       conversation_id: conversationId,
-      data_classification: join(own, demandsOf(detected)).classification,
+      data_classification: classified(said.data_classification ?? 'internal', detected),
       details: this.#details(said, detected),
       domains: said.domains,
       first_sight: said.first_sight,
@@ -124,6 +124,13 @@ export class Drafts {
     // Both are RFC 3339 with fixed decimals, so text compares as time.
     return occurredAt > this.#latest;
   }
+}
+
+/** What was found may raise what a record is. */
+function classified(classification: Classification, detected: Detected | undefined): Classification {
+  return detected === undefined
+    ? classification
+    : join({ ...NO_DEMANDS, classification }, demandsOf(detected)).classification;
 }
 
 const USER_ACTIONS: ReadonlySet<Action> = new Set(['conversation_started', 'user_message_received']);

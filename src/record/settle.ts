@@ -29,7 +29,6 @@ export function settle(facts: Facts, remembered: Memory, now: number, registry: 
 }
 
 const MAX_ANCESTORS = 64;
-const INHERITED = ['conversationId', 'user', 'agent', 'purpose'] as const;
 
 /** What the span does not say itself, from the nearest ancestor that is known and does. */
 export function inherit(facts: Facts, memory: Pick<Memory, 'get'>): Attribution {
@@ -39,19 +38,24 @@ export function inherit(facts: Facts, memory: Pick<Memory, 'get'>): Attribution 
   for (let i = 0; i < MAX_ANCESTORS && parent !== undefined; i++) {
     const known = memory.get(keys.span(facts.tenant, facts.trace.trace_id, parent)) as SpanMemory | undefined;
     if (known === undefined) break;
-    for (const key of INHERITED) {
-      if (who[key] === undefined && known.who?.[key] !== undefined)
-        Object.assign(who, { [key]: known.who[key] });
-    }
-    inheritTrigger(who, known.who);
+    if (known.who !== undefined) inheritFrom(known.who, who);
     parent = known.parent;
   }
   return who;
 }
 
+function inheritFrom(from: NonNullable<SpanMemory['who']>, who: Attribution): void {
+  if (who.conversationId === undefined && from.conversationId !== undefined)
+    who.conversationId = from.conversationId;
+  if (who.user === undefined && from.user !== undefined) who.user = from.user;
+  if (who.agent === undefined && from.agent !== undefined) who.agent = from.agent;
+  if (who.purpose === undefined && from.purpose !== undefined) who.purpose = from.purpose;
+  inheritTrigger(who, from);
+}
+
 /** The nearest declared one; else the nearest that can be inferred. */
-function inheritTrigger(who: Attribution, from: SpanMemory['who']): void {
-  if (from?.trigger === undefined || who.triggerBasis === 'declared') return;
+function inheritTrigger(who: Attribution, from: NonNullable<SpanMemory['who']>): void {
+  if (from.trigger === undefined || who.triggerBasis === 'declared') return;
   if (who.trigger !== undefined && from.triggerBasis !== 'declared') return;
   who.trigger = from.trigger;
   who.triggerBasis = from.triggerBasis ?? 'declared';

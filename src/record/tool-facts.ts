@@ -76,7 +76,9 @@ export function toolFacts(
 
 /** What of a call's record its rules say, and what was found in it. */
 export function demanded(known: ToolPolicy, detected: Detected | undefined) {
-  const { classification, domains, purposeRequired, tags } = join(known, demandsOf(detected));
+  // Where nothing was found, nothing more is asked.
+  const { classification, domains, purposeRequired, tags } =
+    detected === undefined ? known : join(known, demandsOf(detected));
   const { retention, unclassified } = known;
   return { classification, domains, retentionClass: retention.class, unclassified, purposeRequired, tags };
 }
