@@ -29,8 +29,8 @@ export class HmacKey {
   /** The first bytes of the MAC, in base64url. */
   tag(text: string | Uint8Array, bytes: number): string {
     outer.set(this.#outer);
-    outer.write(hash('sha256', this.#keyed(text), 'hex'), BLOCK_BYTES, 'hex');
-    return Buffer.from(hash('sha256', outer, 'hex').slice(0, bytes * 2), 'hex').toString('base64url');
+    outer.write(hash('sha256', this.#keyed(text), 'binary'), BLOCK_BYTES, 'latin1');
+    return beginning(hash('sha256', outer, 'base64url'), bytes);
   }
 
   #keyed(text: string | Uint8Array): Buffer {
@@ -42,4 +42,15 @@ export class HmacKey {
     inner.set(text, BLOCK_BYTES);
     return inner.subarray(0, BLOCK_BYTES + text.length);
   }
+}
+
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/** Of bytes in base64url, so many: of the digit that they end in, the bits that are theirs. */
+function beginning(text: string, bytes: number): string {
+  const bits = (bytes * 8) % 6;
+  const whole = Math.floor((bytes * 8) / 6);
+  if (bits === 0) return text.slice(0, whole);
+  const last = DIGITS.indexOf(text.charAt(whole)) & (0x3f << (6 - bits));
+  return text.slice(0, whole) + DIGITS.charAt(last);
 }
