@@ -10,45 +10,82 @@ export class NotCanonical extends Error {}
 
 /** @throws NotCanonical for undefined, functions, symbols, bigint, NaN, infinities, lone surrogates, holes, exotic objects or too deep values. */
 export function canonicalJson(value: unknown, maxDepth = MAX_DEPTH): string {
-  if (isInOrder(value, maxDepth)) {
-    const text = JSON.stringify(value);
+  const ordered = inOrder(value, maxDepth);
+  if (ordered !== REFUSED) {
+    const text = JSON.stringify(ordered);
     // A lone surrogate, or words that look like one: the writer below tells them apart.
     if (!text.includes('\\ud')) return text;
   }
   return write(value, maxDepth);
 }
 
-/** Whether `JSON.stringify`, which is the quicker of the two, writes this as RFC 8785 asks. */
-function isInOrder(value: unknown, depth: number): boolean {
+/** No value of JSON. */
+const REFUSED = Symbol('refused');
+
+/**
+ * What `JSON.stringify`, which is quicker than the writer below, writes as RFC 8785 asks: the value itself, or a copy
+ * with its members in order; `REFUSED` where only the writer can tell.
+ */
+function inOrder(value: unknown, depth: number): unknown {
   switch (typeof value) {
     case 'string':
     case 'boolean':
-      return true;
+      return value;
     case 'number':
-      return Number.isFinite(value);
+      return Number.isFinite(value) ? value : REFUSED;
     case 'object':
-      if (value === null) return true;
-      if (depth <= 0) return false;
-      return Array.isArray(value) ? isListInOrder(value, depth - 1) : isObjectInOrder(value, depth - 1);
+      if (value === null) return value;
+      if (depth <= 0) return REFUSED;
+      return Array.isArray(value) ? listInOrder(value, depth - 1) : objectInOrder(value, depth - 1);
     default:
-      return false;
+      return REFUSED;
   }
 }
 
-function isListInOrder(list: readonly unknown[], depth: number): boolean {
-  for (let i = 0; i < list.length; i++) if (!isInOrder(list[i], depth)) return false;
-  return true;
+function listInOrder(list: readonly unknown[], depth: number): unknown {
+  let copy: unknown[] | undefined;
+  for (let i = 0; i < list.length; i++) {
+    const each = inOrder(list[i], depth);
+    if (each === REFUSED) return REFUSED;
+    if (each !== list[i]) copy ??= list.slice();
+    if (copy !== undefined) copy[i] = each;
+  }
+  return copy ?? list;
 }
 
-function isObjectInOrder(object: object, depth: number): boolean {
-  if (!isPlain(object)) return false;
+function objectInOrder(object: object, depth: number): unknown {
+  if (!isPlain(object)) return REFUSED;
+  const members = object as Record<string, unknown>;
   let before = '';
-  for (const key in object) {
-    if (key < before || !isInOrder((object as Record<string, unknown>)[key], depth)) return false;
+  // Before anything below is looked at: that is done once, however deep.
+  for (const key in members) {
+    if (key < before) return sorted(members, depth);
     before = key;
   }
-  return true;
+  let copy: Record<string, unknown> | undefined;
+  for (const key in members) {
+    const each = inOrder(members[key], depth);
+    if (each === REFUSED) return REFUSED;
+    if (each !== members[key])
+      copy ??= Object.assign(Object.create(null) as Record<string, unknown>, members);
+    if (copy !== undefined) copy[key] = each;
+  }
+  return copy ?? object;
 }
+
+/** An object tells numbers before all other names, and in an order of their own: these are left to the writer. */
+function sorted(members: Record<string, unknown>, depth: number): unknown {
+  const copy = Object.create(null) as Record<string, unknown>;
+  // biome-ignore lint/suspicious/useArraySortCompare: UTF-16 code units are the order RFC 8785 asks for
+  for (const key of Object.keys(members).sort()) {
+    const each = NUMBER.test(key) ? REFUSED : inOrder(members[key], depth);
+    if (each === REFUSED) return REFUSED;
+    copy[key] = each;
+  }
+  return copy;
+}
+
+const NUMBER = /^\d/;
 
 function write(value: unknown, depth: number): string {
   switch (typeof value) {
