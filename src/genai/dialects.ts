@@ -79,7 +79,10 @@ export function looksLikeGenAi(span: Span): boolean {
 
 function fill(into: Reading, from: Reading): void {
   const target = into as { [key: string]: unknown };
-  for (const key in from) target[key] ??= (from as { [key: string]: unknown })[key];
+  for (const key in from) {
+    const value = (from as { [key: string]: unknown })[key];
+    if (value !== undefined) target[key] ??= value;
+  }
 }
 
 /** `openai.chat` is provider and API: the provider alone is kept. Dotted ids of the conventions stay whole. */
