@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { readSpan } from '../../src/genai/dialects.ts';
 import type { LogRecord } from '../../src/otlp/logs.ts';
 import type { AuditRecord } from '../../src/record/record.ts';
 import type { Span } from '../../src/span.ts';
@@ -31,6 +32,22 @@ type ToolRow = [name: string, callId: string | null, evidence: string, status: s
 const expectedOf = (set: string): Expected =>
   JSON.parse(readFileSync(`test/golden/expected/${set}.json`, 'utf8'));
 
+/** What a span that begins, or is asked by its descendants, is read for. */
+const WHO = [
+  'kind',
+  'conversationId',
+  'userId',
+  'userRole',
+  'clientIp',
+  'userAgent',
+  'agentName',
+  'agentId',
+  'agentVersion',
+  'purpose',
+  'trigger',
+  'impliedTrigger',
+] as const;
+
 const FORMS = ['json', 'protobuf'] as const;
 
 describe.each(GOLDEN_SETS.flatMap((set) => FORMS.map((form) => [set, form] as const)))(
@@ -40,6 +57,13 @@ describe.each(GOLDEN_SETS.flatMap((set) => FORMS.map((form) => [set, form] as co
     const capture = goldenCapture(set);
     const spans = spansIn(capture[form]);
     const logs = capture.logs === undefined ? [] : logsIn(capture.logs[form]);
+
+    it('is told what its spans are, and whom they are about, without their messages', () => {
+      for (const span of spans) {
+        const [all, who] = [readSpan(span), readSpan(span, 'who')];
+        for (const field of WHO) expect(who[field]).toEqual(all[field]);
+      }
+    });
 
     it('becomes the records it must', async () => {
       const recording = startRecording();

@@ -1,4 +1,4 @@
-import { type Attributes, context, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import { type Attributes, context, type Span, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AlwaysOffSampler, BasicTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
@@ -88,6 +88,30 @@ describe('AuditSpanProcessor on the real SDK', () => {
       purpose: 'TREAT',
     });
   });
+
+  it.each([
+    ['set anew', (root) => root.setAttribute('user.id', 'nurse-18'), { user: { id: 'nurse-18' } }],
+    ['set besides', (root) => root.setAttribute('audit.purpose', 'BTG'), { purpose: 'BTG' }],
+  ] satisfies [string, (root: Span) => void, object][])(
+    'a child inherits what a running ancestor says by now: %s',
+    async (_, set, inherited) => {
+      const attributes = { 'gen_ai.operation.name': 'invoke_agent', 'user.id': 'nurse-17' };
+      const root = tracer.startSpan('invoke_agent', { attributes });
+      const within = trace.setSpan(context.active(), root);
+      for (const id of ['call_1', 'call_2', 'call_3']) {
+        if (id === 'call_3') set(root);
+        tracer
+          .startSpan('execute_tool', { attributes: { ...TOOL, 'gen_ai.tool.call.id': id } }, within)
+          .end();
+      }
+      root.end();
+      await processor.shutdown();
+      const intents = (await recordsIn(dir)).filter(({ phase }) => phase === 'intent');
+      expect(intents.map(({ user }) => user?.id).slice(0, 2)).toEqual(['nurse-17', 'nurse-17']);
+      expect(intents[1]).not.toMatchObject(inherited);
+      expect(intents[2]).toMatchObject(inherited);
+    },
+  );
 
   it('records failures with their error', async () => {
     const span = tracer.startSpan('execute_tool', { attributes: TOOL });
