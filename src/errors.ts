@@ -21,6 +21,7 @@ const EXIT_CODES = {
   query_invalid: 2,
   dependency_missing: 2,
   key_invalid: 2,
+  proof_unreadable: 2,
   trust_invalid: 2,
   store_schema: 2,
   directory_busy: 3,
@@ -36,6 +37,7 @@ const EXIT_CODES = {
   content_refused: 4,
   purpose_required: 4,
   audit_unavailable: 3,
+  unproven: 5,
 } as const;
 
 export type ErrorCode = keyof typeof EXIT_CODES;
