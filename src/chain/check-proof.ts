@@ -9,7 +9,7 @@ import { openTlogProof } from './tlog-proof.ts';
 import { quorumMet, type Trust, trustedKeys } from './trust.ts';
 
 /** Where a proof breaks, from the ledger's key to the record. */
-export type Step = 'form' | 'checkpoint' | 'witnesses' | 'ledger' | 'round' | 'chain' | 'payload';
+export type Step = 'form' | 'checkpoint' | 'ledger' | 'witnesses' | 'round' | 'chain' | 'payload';
 
 export interface Refused {
   status: 'refused';
@@ -63,7 +63,7 @@ function check(proof: Proof, trust: Trust): Proven {
   const { record, listed } = proof;
   const checkpoint = ledgerCheckpoint(proof, trust);
   const round = listed === undefined ? undefined : roundOf(record, listed);
-  const shown = record.payload === undefined ? undefined : (contentOf(record, 'payload') as AuditRecord);
+  const shown = record.payload === undefined ? undefined : recordIn(record);
   const { ledgerId, chainId, seq, expiresAt } = record.entry;
   const { origin, size, root, log, signers } = checkpoint;
   return {
@@ -79,7 +79,7 @@ function check(proof: Proof, trust: Trust): Proven {
   };
 }
 
-/** Signed by a trusted key, seen by enough witnesses, and over the round: else over the record. */
+/** Signed by a trusted key, over the round (else over the record), and seen by enough witnesses. */
 function ledgerCheckpoint({ record, listed, ledger }: Proof, trust: Trust): OpenedCheckpoint {
   const { entry } = listed?.round ?? record;
   let opened: OpenedCheckpoint;
@@ -124,6 +124,14 @@ function listingIn(control: { [field: string]: unknown }, chainId: string) {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** What of a record everybody relies on is there. */
+function recordIn(placed: Placed): AuditRecord {
+  const record = contentOf(placed, 'payload') as Partial<AuditRecord> | null;
+  const texts = [record?.action, record?.recorded_at, record?.actor?.type, record?.actor?.id];
+  if (texts.every((text) => typeof text === 'string')) return record as AuditRecord;
+  throw new Refusal('payload', 'the payload is no record');
 }
 
 /** The payload, which has the digest that its entry names. */
