@@ -5,7 +5,6 @@ import { control } from '../record/control.ts';
 import type { AuditRecord, ContentField } from '../record/record.ts';
 import { sealedAt, wrappedKeys } from '../store/contents.ts';
 import { recordAt } from '../store/record-at.ts';
-import { isChainId } from '../target/line.ts';
 import { keyIdOf, openContent, refOf } from '../vault/blob.ts';
 import type { ContentKeys } from '../vault/content-keys.ts';
 import { CONTENT_FIELDS, type Vaulted, vaultedIn } from '../vault/sealed.ts';
@@ -13,6 +12,7 @@ import { unwrapKey } from '../vault/wrapped-key.ts';
 import { type ActorOptions, requireActor, saidBy } from './actor.ts';
 import { Ledger, type LedgerOptions } from './ledger.ts';
 import { ink, inked, type Output } from './output.ts';
+import { placeOf } from './usage.ts';
 
 export interface ContentOptions extends LedgerOptions, ActorOptions {
   field?: string;
@@ -68,15 +68,6 @@ function requireField(field: string): void {
   if (CONTENT_FIELDS.includes(field as ContentField)) return;
   throw new SpanledgerError('usage_invalid', `--field: there is no ${field}`, {
     hint: `name one of ${CONTENT_FIELDS.join(', ')}, or leave it out for all there is`,
-  });
-}
-
-function placeOf(id: string): { chainId: string; seq: number } {
-  const [, chainId = '', digits = ''] = /^(.*):(0|[1-9]\d{0,15})$/.exec(id) ?? [];
-  const seq = Number(digits);
-  if (isChainId(chainId) && digits !== '' && Number.isSafeInteger(seq)) return { chainId, seq };
-  throw new SpanledgerError('usage_invalid', `${id} is no record's id`, {
-    hint: 'an id is CHAIN:SEQ, as timeline and query --json print it',
   });
 }
 

@@ -93,6 +93,33 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       act(options, async (out) => (await import('./verify.ts')).verifyCommand(options, out)),
     );
 
+  command(
+    'prove',
+    "write one record's proof to a file that needs neither this ledger nor this program to be checked",
+    'spanledger prove 5f0c3b1e9a7d4c2f8e6b0a1d2c3f4e5a:3 --without-payload',
+  )
+    .argument('<record>', 'the id of a record, CHAIN:SEQ')
+    .option('--out <file>', 'where to write it (default: CHAIN-SEQ.proof here)')
+    .option('--without-payload', 'prove that it is there, and show nothing of what it says')
+    .option('--trust <file>', "whom the reader will believe (default: the directory's trust file)")
+    .action((id, options) =>
+      act(options, async (out) => (await import('./prove.ts')).proveCommand(id, options, out)),
+    );
+
+  command(
+    'check-proof',
+    'check a proof file with nothing but the public key of its ledger',
+    'spanledger check-proof 5f0c3b1e9a7d4c2f8e6b0a1d2c3f4e5a-3.proof --trust trust',
+  )
+    .argument('<file>', 'what prove wrote, or - for standard input')
+    .option(
+      '--trust <file>',
+      "public keys of ledgers a line, or a C2SP policy (default: the directory's trust file)",
+    )
+    .action((file, options) =>
+      act(options, async (out) => (await import('./check-proof.ts')).checkProofCommand(file, options, out)),
+    );
+
   command('timeline', 'a conversation as it happened, a line a record', 'spanledger timeline conv-7f3a')
     .argument('<conversation>', 'the conversation id')
     .action((id, options) =>
