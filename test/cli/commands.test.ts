@@ -14,6 +14,8 @@ const COMMANDS = [
   'verify',
   'query',
   'timeline',
+  'prove',
+  'check-proof',
   'sql',
   'migrate',
   'pseudonym resolve',
