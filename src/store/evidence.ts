@@ -102,3 +102,14 @@ export async function cosignaturesOver(
   const rows = await store.query<{ size: string; lines: string[] }>(COSIGNATURES, { chain, size });
   return rows.map((row) => ({ size: Number(row.size), lines: row.lines }));
 }
+
+const ROTATIONS = `
+SELECT toString(seq) AS place FROM spanledger.audit_records
+WHERE retention_class = 'ledger' AND chain_id = {chain:String} AND seq >= {size:UInt64} AND action = 'key_rotated'
+ORDER BY seq LIMIT 100`;
+
+/** Where the key of a control chain was followed by another, from a place on. */
+export async function rotationsFrom(store: Store, chain: string, size: number): Promise<number[]> {
+  const rows = await store.query<{ place: string }>(ROTATIONS, { chain, size });
+  return rows.map(({ place }) => Number(place));
+}

@@ -9,7 +9,14 @@ import { quorumMet, type Trust, trustedKeys } from '../chain/trust.ts';
 import { parseVkey } from '../chain/vkey.ts';
 import { isSpanledgerError, SpanledgerError } from '../errors.ts';
 import type { Store } from '../store/client.ts';
-import { checkpointOver, cosignaturesOver, openingOf, recordHashes, roundsOver } from '../store/evidence.ts';
+import {
+  checkpointOver,
+  cosignaturesOver,
+  openingOf,
+  recordHashes,
+  rotationsFrom,
+  roundsOver,
+} from '../store/evidence.ts';
 import { recordAt } from '../store/record-at.ts';
 import { standingAt } from '../store/records.ts';
 
@@ -97,8 +104,7 @@ async function ledgerCheckpoint(
   size: number,
   trust: Trust,
 ): Promise<{ note: string; size: number }> {
-  const first = await checkpointOver(store, chain, size);
-  if (first === undefined) throw uncovered('no ledger checkpoint covers it yet');
+  const first = await firstCheckpoint(store, chain, size, trust);
   let seen: { note: string; size: number } | undefined;
   for (const witnessed of await cosignaturesOver(store, chain, size)) {
     const signed = await checkpointOver(store, chain, witnessed.size);
@@ -111,6 +117,23 @@ async function ledgerCheckpoint(
     if (trust.quorum === undefined) break;
   }
   return seen ?? first;
+}
+
+/** The first that a trusted key has signed: a reader may have the ledger's present key alone, or one before it. */
+async function firstCheckpoint(
+  store: Store,
+  chain: string,
+  size: number,
+  trust: Trust,
+): Promise<{ note: string; size: number }> {
+  const first = await checkpointOver(store, chain, size);
+  if (first === undefined) throw uncovered('no ledger checkpoint covers it yet');
+  if (signersOf(first.note, trust) !== undefined) return first;
+  for (const rotated of await rotationsFrom(store, chain, size)) {
+    const next = await checkpointOver(store, chain, rotated + 1);
+    if (next !== undefined && signersOf(next.note, trust) !== undefined) return next;
+  }
+  return first;
 }
 
 /** Undefined where a signature of theirs is bad, or the ledger's is missing. */

@@ -35,7 +35,7 @@ export interface FabricatedOptions {
 /** A ledger whose keeper works by the book, made in memory: the same calls give the same bytes. */
 export class FabricatedLedger {
   readonly ledgerId: string;
-  readonly key: LocalSigner;
+  key: LocalSigner;
   readonly witness = new LocalSigner('witness.example/w1', Buffer.alloc(32, 2), COSIGNATURE);
   readonly controlChain: string;
   readonly #chains = new Map<string, Chain>();
@@ -120,6 +120,15 @@ export class FabricatedLedger {
     const { key } = this;
     this.note = signCheckpointSync({ origin: key.name, size: BigInt(size), root: rootOf(tree) }, key);
     return this.#append(this.controlChain, this.#control('checkpoint', { note: this.note }));
+  }
+
+  /** From now on another key signs: so many equal bytes. */
+  rotate(seed: number): void {
+    const { name, vkey: old } = this.key;
+    const { size: from } = this.#chains.get(this.controlChain)!.head;
+    this.key = new LocalSigner(name, Buffer.alloc(32, seed));
+    const rotated = { old, new: this.key.vkey, from, sig_old: '', sig_new: '' };
+    this.#append(this.controlChain, this.#control('key_rotated', rotated));
   }
 
   /** The newest checkpoint is seen by the witness, who says so. @param time Unix seconds */

@@ -127,6 +127,25 @@ describe('the proof of a record in the store', () => {
     // Whoever does not know the witness still gets what it has signed.
     expect((await proven(CHAIN, 1)).proof).toContain(`— ${ledger.witness.name} `);
   });
+
+  it('rests on the key that its reader has, of several that followed each other', async () => {
+    const before = ledger.trust();
+    ledger.fill(CHAIN, 3);
+    ledger.round();
+    ledger.checkpoint();
+    for (const seed of [5, 6]) {
+      ledger.rotate(seed);
+      ledger.round();
+      ledger.checkpoint();
+    }
+    await ledger.storeIn(embedded.store);
+    expect((await proven(CHAIN, 1, { trust: before })).judged).toMatchObject({ checkpoint: { size: 2 } });
+    expect((await proven(CHAIN, 1)).judged).toMatchObject({ checkpoint: { size: 8 }, round: { round: 1 } });
+    expect((await proven(CHAIN, 1, { trust: before + ledger.trust() })).judged).toMatchObject({
+      checkpoint: { size: 2 },
+    });
+    expect(await refusal(CHAIN, 1, new FabricatedLedger({ seed: 9 }).trust())).toMatch(/^proof_invalid/);
+  });
 });
 
 describe('a record that nothing proves', () => {
