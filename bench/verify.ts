@@ -42,8 +42,8 @@ export async function benchVerify(spans = 100_000): Promise<void> {
     );
     times.hashes.push(
       await timed(async () => {
-        const judge = new Judge(ledgerId, 0);
-        for await (const found of sqlScanner(store, ledgerId, undefined).scan())
+        const judge = new Judge({ ledgerId, asOf: 0 });
+        for await (const found of sqlScanner(store, ledgerId).scan())
           found.what === 'row' ? judge.row(found) : judge.stretch(found);
         judge.finish();
         if (judge.records !== Number(rows) || judge.findings.length > 0)

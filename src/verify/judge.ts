@@ -1,7 +1,9 @@
-import { payloadDigest, recordHash, ZERO_HASH } from '../chain/entry.ts';
+import { payloadDigest, recordHash } from '../chain/entry.ts';
 import { readCanonical } from '../record/reader.ts';
 import type { AuditRecord } from '../record/record.ts';
 import { vaultedIn } from '../vault/sealed.ts';
+import type { Baseline, JudgedChain } from './baseline.ts';
+import { ChainFacts } from './chain-facts.ts';
 import type { ContentPlace, FoundContent } from './contents.ts';
 import {
   type ChainResult,
@@ -12,79 +14,103 @@ import {
   sortFindings,
 } from './findings.ts';
 import { Interruptions, type OpenIntent } from './interruptions.ts';
+import { controlOf, readOpened } from './ledger-records.ts';
+import type { Points } from './points.ts';
 import { Rollbacks } from './rollbacks.ts';
 import type { Payload, Row, Stretch } from './scan.ts';
 import { Successors } from './successors.ts';
 
-/** A chain while it is read. */
-interface Chain {
-  id: string;
-  lastSeq: bigint;
-  lastHash: string;
-  lastRow: Row | undefined;
+const NOT_LINKED = 'it does not hash to its record_hash over the record before it';
+
+export interface JudgeOptions {
+  ledgerId: string;
+  /** Unix seconds: what has expired before may be gone. */
+  asOf: number;
+  /** What is known of chains: they are judged from there on. */
+  baseline?: Baseline;
+  /** Sizes at which chains are asked for. */
+  points?: Points;
 }
 
 /**
- * The one judge: it alone assigns codes, and recomputes everything it reports. It keeps nothing but the last
- * place of the chain it is reading, and the findings.
+ * The one judge: it alone assigns codes, and recomputes everything it reports. It keeps a few facts of each chain,
+ * and the findings.
  */
 export class Judge {
-  readonly chains: ChainResult[] = [];
   readonly findings: Finding[] = [];
   records = 0;
   expired = 0;
   erased = 0;
   /** What sound records refer to and has not been judged: whoever asks for it empties it. */
   readonly contents: ContentPlace[] = [];
-  readonly #ledgerId: string;
-  readonly #asOf: number;
+  readonly #options: JudgeOptions;
+  /** In the order in which they were met. */
+  readonly #chains = new Map<string, ChainFacts>();
   readonly #tampered = new Set<string>();
   readonly #rollbacks = new Rollbacks();
   readonly #successors = new Successors();
   readonly #interruptions = new Interruptions();
-  #chain: Chain | undefined;
+  #chain: ChainFacts | undefined;
+  /** The last row of the chain that is read, if that is a row. */
+  #lastRow: Row | undefined;
+  /** Sizes of it that are asked for and have not been reached, the next one last. */
+  #sizes: number[] = [];
 
-  /** @param asOf Unix seconds: what has expired before may be gone. */
-  constructor(ledgerId: string, asOf: number) {
-    this.#ledgerId = ledgerId;
-    this.#asOf = asOf;
+  constructor(options: JudgeOptions) {
+    this.#options = options;
   }
 
-  stretch({ chainId, from, to, prev, last }: Stretch): void {
+  get chains(): ChainResult[] {
+    return [...this.#chains.values()].map(({ id, walk }) => ({
+      chain_id: id,
+      size: place(walk.size),
+      head: walk.head,
+      status: this.#statusOf(id),
+    }));
+  }
+
+  /** What the next verification, or a round, goes on from: of chains without a hole. */
+  get judged(): JudgedChain[] {
+    return [...this.#chains.values()].flatMap((chain) => chain.judged(this.#statusOf(chain.id)) ?? []);
+  }
+
+  stretch({ chainId, from, to, prev, hashes, marks }: Stretch): void {
     const chain = this.#enter(chainId);
-    const linked = this.#follows(chain, from);
-    if (linked && prev !== chain.lastHash)
-      this.#find('record_mismatch', chain, from, 'it does not follow the record before it');
+    if (!this.#follows(chain, from)) chain.walk.skip(from, prev);
+    else if (prev !== chain.walk.head) this.#find('record_mismatch', chain, from, NOT_LINKED);
+    this.#lastRow = undefined;
+    let at = from;
+    for (const { seq, payload } of marks) {
+      this.#steps(chain, hashes.subarray(32 * Number(at - from), 32 * Number(seq - from)));
+      at = seq;
+      this.#mark(chain, seq, payload);
+    }
+    this.#steps(chain, hashes.subarray(32 * Number(at - from)));
     this.records += Number(to - from) + 1;
-    chain.lastSeq = to;
-    chain.lastHash = last;
-    chain.lastRow = undefined;
   }
 
   row(row: Row): void {
     if (row.live) this.#rollbacks.hear(row.payload);
     const chain = this.#enter(row.chainId);
-    const again = chain.lastRow !== undefined && chain.lastSeq === row.seq;
-    if (again) this.#duplicate(chain, chain.lastRow!, row);
+    const { walk } = chain;
+    const last = this.#lastRow;
+    const again = last !== undefined && walk.size === row.seq + 1n;
+    if (again) this.#duplicate(chain, last, row);
     else {
       this.#count(row);
-      const prevHash = chain.lastHash;
-      if (!this.#follows(chain, row.seq) || this.#hashes(row, prevHash)) this.#sound(chain, row);
-      else
-        this.#find(
-          'record_mismatch',
-          chain,
-          row.seq,
-          'it does not hash to its record_hash over the record before it',
-        );
+      this.#reach(chain);
+      const prevHash = walk.head;
+      const follows = this.#follows(chain, row.seq);
+      if (!follows || this.#hashes(row, prevHash)) this.#sound(chain, row);
+      else this.#find('record_mismatch', chain, row.seq, NOT_LINKED);
     }
     for (const { name, stored, expected } of row.columns) {
       if (stored !== expected)
         this.#find('derived_mismatch', chain, row.seq, `${name} is not what the payload says`);
     }
-    chain.lastSeq = row.seq;
-    chain.lastHash = row.recordHash;
-    chain.lastRow = row;
+    if (again) walk.again(row.recordHash);
+    else walk.step(row.seq, row.recordHash);
+    this.#lastRow = row;
   }
 
   /** A payload of a stretch already judged: its chain is looked up, not entered. */
@@ -110,7 +136,8 @@ export class Judge {
   }
 
   #amiss({ digest, expiresAt }: ContentPlace, rows: readonly FoundContent[]): string | undefined {
-    if (rows.length === 0) return expiresAt <= this.#asOf ? undefined : 'its sealed content is missing';
+    if (rows.length === 0)
+      return expiresAt <= this.#options.asOf ? undefined : 'its sealed content is missing';
     if (rows.some((row) => row.digest !== digest)) return 'the sealed content does not hash to the ref';
     return rows.every(({ hasKey }) => hasKey) ? undefined : 'the key of its sealed content is missing';
   }
@@ -145,17 +172,14 @@ export class Judge {
     for (const [id, last] of this.#rollbacks.confirmed)
       if (chains === undefined || chains.includes(id)) this.#rolledBack(id, last);
     // Of a chain that is amiss itself nobody can say where it should have ended.
-    const sound = this.chains.filter(({ chain_id }) => !this.#tampered.has(chain_id));
-    const sizes = new Map(sound.map(({ chain_id, size }) => [chain_id, BigInt(size)]));
-    for (const [id, seq, why] of this.#successors.forks((chain) => sizes.get(chain)))
-      this.#report('fork', id, seq, why);
+    const sizeOf = (id: string) => (this.#tampered.has(id) ? undefined : this.#chains.get(id)?.walk.size);
+    for (const [id, seq, why] of [...this.#successors.forks(sizeOf)]) this.#report('fork', id, seq, why);
     sortFindings(this.findings);
-    for (const chain of this.chains) if (this.#tampered.has(chain.chain_id)) chain.status = 'tampered';
   }
 
   /** Of a hole before a later record `#follows` has told: here it is the end that is missing. */
   #rolledBack(id: string, last: bigint): void {
-    const from = BigInt(this.chains.find(({ chain_id }) => chain_id === id)?.size ?? 0);
+    const from = this.#chains.get(id)?.walk.size ?? 0n;
     if (from <= last) this.#missing(id, from, last, ': their writer found them gone');
   }
 
@@ -165,24 +189,59 @@ export class Judge {
     this.#report(code, chainId, from, many + why, to);
   }
 
-  #enter(id: string): Chain {
-    if (this.#chain?.id !== id) {
-      this.#leave();
-      this.#chain = { id, lastSeq: -1n, lastHash: ZERO_HASH, lastRow: undefined };
-    }
-    return this.#chain!;
+  #enter(id: string): ChainFacts {
+    if (this.#chain?.id === id) return this.#chain;
+    this.#leave();
+    this.#chain = new ChainFacts(id, this.#options.baseline?.get(id));
+    this.#chains.set(id, this.#chain);
+    this.#sizes = this.#options.points?.sizesOf(id).reverse() ?? [];
+    this.#lastRow = undefined;
+    return this.#chain;
   }
 
   #leave(): void {
-    if (this.#chain === undefined) return;
-    const { id, lastSeq, lastHash } = this.#chain;
-    this.chains.push({ chain_id: id, size: place(lastSeq + 1n), head: lastHash, status: 'valid' });
-    this.#chain = undefined;
+    if (this.#chain !== undefined) this.#reach(this.#chain);
+  }
+
+  #steps(chain: ChainFacts, hashes: Buffer): void {
+    const { walk } = chain;
+    for (let at = 0; at < hashes.length; ) {
+      this.#reach(chain);
+      const next = this.#sizes.at(-1);
+      const end = next === undefined ? hashes.length : at + 32 * Number(BigInt(next) - walk.size);
+      walk.steps(hashes.subarray(at, end));
+      at = end;
+    }
+  }
+
+  /** Notes what the chain is now, if that was asked for. */
+  #reach({ id, walk }: ChainFacts): void {
+    for (
+      let size = this.#sizes.at(-1);
+      size !== undefined && BigInt(size) <= walk.size;
+      size = this.#sizes.at(-1)
+    ) {
+      if (BigInt(size) === walk.size)
+        this.#options.points!.found(id, size, { head: walk.head, root: walk.root });
+      this.#sizes.pop();
+    }
+  }
+
+  /** What a chain says of itself, at its next place. */
+  #mark(chain: ChainFacts, seq: bigint, payload: string | Uint8Array): void {
+    const found = controlOf(payload);
+    if (found === undefined) return;
+    if (found.action === 'chain_opened' && seq === 0n) chain.opened = readOpened(found.control);
+    if (found.action === 'chain_closed') chain.closedAt = seq + 1n;
+  }
+
+  #statusOf(id: string): 'valid' | 'tampered' {
+    return this.#tampered.has(id) ? 'tampered' : 'valid';
   }
 
   /** Whether the place before `seq` is known: a record after a hole is not hash-checked. */
-  #follows(chain: Chain, seq: bigint): boolean {
-    const missing = chain.lastSeq + 1n;
+  #follows(chain: ChainFacts, seq: bigint): boolean {
+    const missing = chain.walk.size;
     if (seq === missing) return true;
     this.#missing(chain.id, missing, seq - 1n);
     return false;
@@ -192,14 +251,21 @@ export class Judge {
     const digest = row.live ? payloadDigest(row.payload) : row.payloadDigest;
     const { chainId, seq, expiresAt } = row;
     return (
-      recordHash({ ledgerId: this.#ledgerId, chainId, seq, expiresAt, prevHash, payloadDigest: digest }) ===
-      row.recordHash
+      recordHash({
+        ledgerId: this.#options.ledgerId,
+        chainId,
+        seq,
+        expiresAt,
+        prevHash,
+        payloadDigest: digest,
+      }) === row.recordHash
     );
   }
 
   /** Only what hashes is believed of other chains. */
-  #sound(chain: Chain, row: Row): void {
+  #sound(chain: ChainFacts, row: Row): void {
     if (!row.live) return;
+    this.#mark(chain, row.seq, row.payload);
     this.#successors.hear(row.chainId, row.seq, row.payload);
     this.#interruptions.hear(row.chainId, row.seq, row.payload);
     const read = readCanonical(row.payload);
@@ -208,7 +274,7 @@ export class Judge {
   }
 
   /** Between its tombstone and its purge a record stands twice, with equal hashes: that is no duplicate. */
-  #duplicate(chain: Chain, before: Row, row: Row): void {
+  #duplicate(chain: ChainFacts, before: Row, row: Row): void {
     const same =
       row.recordHash === before.recordHash &&
       row.payloadDigest === before.payloadDigest &&
@@ -226,7 +292,7 @@ export class Judge {
     if (row.reason === 'erased') this.erased += 1;
   }
 
-  #find(code: FindingCode, chain: Chain, seq: bigint, detail: string): void {
+  #find(code: FindingCode, chain: ChainFacts, seq: bigint, detail: string): void {
     this.#report(code, chain.id, seq, detail);
   }
 

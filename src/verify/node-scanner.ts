@@ -1,12 +1,12 @@
 import type { Store } from '../store/client.ts';
 import { readContents } from './contents.ts';
-import { PAGE_RANGES, PAGE_ROWS, packed, planScan, readPayloads, readRows } from './rows.ts';
-import type { Scanned, Scanner, Stretch } from './scan.ts';
+import { PAGE_RANGES, PAGE_ROWS, packed, planScan, readHeads, readPayloads, readRows } from './rows.ts';
+import type { Scanned, Scanner, Scope, Stretch } from './scan.ts';
 
 /** Reads every row: the judge hashes them all itself, and the engine is asked for nothing but its columns. */
-export function nodeScanner(store: Store, chains: readonly string[] | undefined): Scanner {
+export function nodeScanner(store: Store, scope: Scope = {}): Scanner {
   // In parts of a page: the engine sorts all it is asked for as often as it is asked for a page of it.
-  const plan = planScan(store, PAGE_ROWS, chains);
+  const plan = planScan(store, PAGE_ROWS, scope);
   return {
     async total() {
       return (await plan).reduce((sum, part) => sum + part.rows, 0);
@@ -16,6 +16,7 @@ export function nodeScanner(store: Store, chains: readonly string[] | undefined)
       for (const parts of packs) yield* readRows(store, parts);
     },
     payloads: (stretches: readonly Stretch[]) => readPayloads(store, stretches),
+    heads: (places) => readHeads(store, places),
     contents: (places) => readContents(store, places, 'here'),
   };
 }

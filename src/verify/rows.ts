@@ -1,6 +1,7 @@
 import type { QueryParameters, Store } from '../store/client.ts';
+import type { Baseline } from './baseline.ts';
 import { COLUMNS } from './columns.ts';
-import type { Payload, Row, Stretch } from './scan.ts';
+import type { Head, Payload, Row, Scope, Stretch } from './scan.ts';
 
 /** A chain's places from `from` to `to`, both included. */
 export interface Range {
@@ -35,7 +36,27 @@ function placesIn(ranges: readonly Range[]): { where: string; parameters: QueryP
   const from = ranges.map((range) => range.from);
   const to = ranges.map((range) => range.to);
   if (ranges.length === 1) return { where: ONE, parameters: { chain: chains[0], from: from[0], to: to[0] } };
+  if (ranges.some((range) => range.from > 0n)) return { where: anyOf(ranges), parameters: {} };
   return { where: MANY, parameters: { chains, from, to } };
+}
+
+/** Chains of which only the ends are asked for, each found by the table's order: of what is before nothing is read. */
+export function anyOf(ranges: readonly Omit<Range, 'chainId'>[]): string {
+  const ends = ranges.map(
+    ({ chainBytes, from, to }) =>
+      `(chain_id = unhex('${hexOnly(chainBytes)}') AND seq >= ${from} AND seq <= ${to})`,
+  );
+  return `(${ends.join(' OR ')})`;
+}
+
+/** It goes into a query's text. */
+function hexOnly(bytes: string): string {
+  if (!/^[0-9a-f]*$/.test(bytes)) throw new Error(`${bytes} is not hex`);
+  return bytes;
+}
+
+export function bytesOfName(chainId: string): string {
+  return Buffer.from(chainId).toString('hex');
 }
 
 /** What one query may ask for: so many places, by pages of `limit` rows. */
@@ -152,16 +173,16 @@ async function* readPage(store: Store, { ranges, limit }: Page): AsyncGenerator<
   }
 }
 
-/** The payloads at places where each has one record: of one chain, or of up to `PAGE_RANGES`, a range each. */
+/** The payloads at places where each has one record, in their order: of one chain, or of up to `PAGE_RANGES`, a range each. */
 export async function* readPayloads(store: Store, stretches: readonly Stretch[]): AsyncGenerator<Payload> {
   const stretched = stretches.map((each) => ({
     ...each,
-    chainBytes: Buffer.from(each.chainId).toString('hex'),
+    chainBytes: bytesOfName(each.chainId),
   }));
   const names = new Map(stretched.map(({ chainBytes, chainId }) => [chainBytes, chainId]));
   for await (const { ranges } of pagesOf(store, stretched)) {
     const { where, parameters } = placesIn(ranges);
-    const sql = `SELECT lower(hex(chain_id)) AS bytes, seq, ${PAYLOAD} FROM spanledger.audit_records WHERE ${where}`;
+    const sql = `SELECT lower(hex(chain_id)) AS bytes, seq, ${PAYLOAD} FROM spanledger.audit_records WHERE ${where} ORDER BY chain_id, seq`;
     const rows = await store.query<Pick<RawRow, 'bytes' | 'seq' | 'is_text' | 'payload_text'>>(
       sql,
       parameters,
@@ -171,46 +192,108 @@ export async function* readPayloads(store: Store, stretches: readonly Stretch[])
   }
 }
 
+/** What a chain says of itself: in one partition, and few. */
+export const MARKS = `retention_class = 'ledger' AND action IN ('chain_opened', 'chain_closed', 'checkpoint')`;
+
+/** The payloads of such records at these places, in their order. */
+export async function readMarks(store: Store, ranges: readonly Range[]): Promise<Payload[]> {
+  const { where, parameters } = placesIn(ranges);
+  const names = new Map(ranges.map(({ chainBytes, chainId }) => [chainBytes, chainId]));
+  const rows = await store.query<Pick<RawRow, 'bytes' | 'seq' | 'is_text' | 'payload_text'>>(
+    `SELECT lower(hex(chain_id)) AS bytes, seq, ${PAYLOAD} FROM spanledger.audit_records WHERE ${where} AND ${MARKS} ORDER BY chain_id, seq`,
+    parameters,
+  );
+  return rows.map((row) => ({ chainId: names.get(row.bytes)!, seq: BigInt(row.seq), payload: bytesOf(row) }));
+}
+
 /** Bytes that are not UTF-8 do not pass through JSON, so they come as base64. */
 function bytesOf(row: Pick<RawRow, 'is_text' | 'payload_text'>): Uint8Array | string {
   return row.is_text ? row.payload_text : Buffer.from(row.payload_text, 'base64');
 }
 
-const PLACES = `
+const places = (where: string) => `
 SELECT any(${CHAIN_NAME}) AS name, lower(hex(chain_id)) AS bytes, intDiv(seq, {part:UInt64}) AS part, min(seq) AS first, max(seq) AS last, count() AS rows FROM
 (
-    SELECT chain_id, seq FROM spanledger.audit_records
+    SELECT chain_id, seq FROM spanledger.audit_records WHERE ${where}
     UNION ALL
-    SELECT chain_id, seq FROM spanledger.audit_tombstones
+    SELECT chain_id, seq FROM spanledger.audit_tombstones WHERE ${where}
 )
 GROUP BY chain_id, part ORDER BY chain_id, part`;
 
+/** Chains that begin, by the one partition that holds all beginnings. */
+const OPENED = `SELECT DISTINCT ${CHAIN_NAME} AS name, lower(hex(chain_id)) AS bytes FROM spanledger.audit_records WHERE retention_class = 'ledger' AND seq = 0`;
+
+export const LAST_SEQ = 2n ** 64n - 1n;
+
+/** A range, and how many rows it has. */
+export type Part = Range & { rows: number };
+
 /** What there is to scan, in parts of at most `part` seqs: a plan that holds while others write behind it. */
-export async function planScan(
-  store: Store,
-  part: number,
-  chains: readonly string[] | undefined,
-): Promise<(Range & { rows: number })[]> {
+export async function planScan(store: Store, part: number, { chains, baseline }: Scope): Promise<Part[]> {
+  const found =
+    baseline === undefined ? await planOf(store, part, '1') : await planAfter(store, part, baseline);
+  return found.filter(({ chainId }) => chains === undefined || chains.includes(chainId));
+}
+
+async function planOf(store: Store, part: number, where: string): Promise<Part[]> {
   const rows = await store.query<{ name: string; bytes: string; first: string; last: string; rows: string }>(
-    PLACES,
+    places(where),
     { part },
   );
-  return rows
-    .filter((row) => chains === undefined || chains.includes(row.name))
-    .map((row) => ({
-      chainId: row.name,
-      chainBytes: row.bytes,
-      from: BigInt(row.first),
-      to: BigInt(row.last),
-      rows: Number(row.rows),
-    }));
+  return rows.map((row) => ({
+    chainId: row.name,
+    chainBytes: row.bytes,
+    from: BigInt(row.first),
+    to: BigInt(row.last),
+    rows: Number(row.rows),
+  }));
+}
+
+/** The ends of chains that are known and go on, and chains that are not known: it costs what has moved. */
+async function planAfter(store: Store, part: number, baseline: Baseline): Promise<Part[]> {
+  const wanted: Omit<Range, 'chainId'>[] = [];
+  for (const [chainId, { size, closed }] of baseline)
+    if (closed !== true) wanted.push({ chainBytes: bytesOfName(chainId), from: BigInt(size), to: LAST_SEQ });
+  for (const { name, bytes } of await store.query<{ name: string; bytes: string }>(OPENED))
+    if (!baseline.has(name)) wanted.push({ chainBytes: bytes, from: 0n, to: LAST_SEQ });
+  const found: Part[] = [];
+  for (let i = 0; i < wanted.length; i += PAGE_RANGES)
+    found.push(...(await planOf(store, part, anyOf(wanted.slice(i, i + PAGE_RANGES)))));
+  return found.sort((a, b) =>
+    a.chainBytes < b.chainBytes ? -1 : a.chainBytes > b.chainBytes ? 1 : Number(a.from - b.from),
+  );
+}
+
+const headsAt = (where: string) => `
+SELECT ${CHAIN_NAME} AS name, seq, lower(hex(argMax(record_hash, (live, record_hash)))) AS hash FROM
+(
+    SELECT chain_id, seq, 0 AS live, record_hash FROM spanledger.audit_records WHERE ${where}
+    UNION ALL
+    SELECT chain_id, seq, 1, record_hash FROM spanledger.audit_tombstones WHERE ${where}
+)
+GROUP BY chain_id, seq`;
+
+export async function readHeads(
+  store: Store,
+  asked: readonly { chainId: string; seq: bigint }[],
+): Promise<Head[]> {
+  const heads: Head[] = [];
+  for (let i = 0; i < asked.length; i += PAGE_RANGES) {
+    const where = anyOf(
+      asked
+        .slice(i, i + PAGE_RANGES)
+        .map(({ chainId, seq }) => ({ chainBytes: bytesOfName(chainId), from: seq, to: seq })),
+    );
+    for (const { name, seq, hash } of await store.query<{ name: string; seq: string; hash: string }>(
+      headsAt(where),
+    ))
+      heads.push({ chainId: name, seq: BigInt(seq), hash });
+  }
+  return heads;
 }
 
 /** Whole small chains share a pack, of at most so many rows and chains; a part of a larger chain has its own. */
-export function* packed<Part extends Range & { rows: number }>(
-  plan: readonly Part[],
-  most: { rows: number; chains: number },
-): Generator<Part[]> {
+export function* packed(plan: readonly Part[], most: { rows: number; chains: number }): Generator<Part[]> {
   let pack: Part[] = [];
   let rows = 0;
   for (const [i, part] of plan.entries()) {

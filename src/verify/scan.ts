@@ -1,3 +1,4 @@
+import type { Baseline } from './baseline.ts';
 import type { ContentPlace, FoundContent } from './contents.ts';
 
 /**
@@ -19,6 +20,26 @@ export interface Stretch {
   prev: string;
   /** record_hash of `to`. Hex. */
   last: string;
+  /** record_hash of every place, in order, 32 bytes each. */
+  hashes: Buffer;
+  /** Those of its records that open the chain, close it or hold a checkpoint, in order. */
+  marks: Payload[];
+}
+
+/** What is to be scanned: all of it, unless said. */
+export interface Scope {
+  /** Only these chains. */
+  chains?: readonly string[];
+  /** What is known: only what follows it, and what it does not know. Chains that are closed are passed over. */
+  baseline?: Baseline;
+}
+
+/** A place, and what stands there. */
+export interface Head {
+  chainId: string;
+  seq: bigint;
+  /** Hex; of several rows the last. */
+  hash: string;
 }
 
 /** Anything else, as the store has it. */
@@ -40,7 +61,7 @@ export interface Row {
   columns: { name: string; stored: string; expected: string }[];
 }
 
-/** A payload of a stretch, for the check of its canonical form. */
+/** A payload of a stretch. */
 export interface Payload {
   chainId: string;
   seq: bigint;
@@ -54,6 +75,8 @@ export interface Scanner {
   scan(): AsyncGenerator<Scanned>;
   /** The payloads of some stretches, for which one query is enough. */
   payloads(stretches: readonly Stretch[]): AsyncGenerator<Payload>;
+  /** What stands at some places now: those that are gone are not in the answer. */
+  heads(places: readonly { chainId: string; seq: bigint }[]): Promise<Head[]>;
   /** What the vault has at some places, for which one query is enough. */
   contents(places: readonly ContentPlace[]): Promise<FoundContent[]>;
 }

@@ -1,4 +1,5 @@
 import type { Store } from '../store/client.ts';
+import type { Baseline, JudgedChain } from './baseline.ts';
 import { CONTENTS_AT_ONCE } from './contents.ts';
 import type { Verification } from './findings.ts';
 import type { OpenIntent } from './interruptions.ts';
@@ -19,6 +20,14 @@ export interface VerifyOptions {
    */
   asOf?: number;
   progress?: (done: number, total: number) => void;
+  /** What is known of chains: only what follows it is read, and chains it does not know. All of it, where absent. */
+  baseline?: Baseline;
+}
+
+export interface Judgement {
+  verification: Verification;
+  /** Those that were read and have no hole; of those in the baseline, only those that have moved. */
+  chains: JudgedChain[];
 }
 
 /**
@@ -28,21 +37,34 @@ export interface VerifyOptions {
  * @throws SpanledgerError `store_unreachable`, `store_failed`
  */
 export async function verify(store: Store, options: VerifyOptions): Promise<Verification> {
+  return (await judgeLedger(store, options)).verification;
+}
+
+/**
+ * As `verify`; and each chain as it was found, for a round to list and another verification to go on from.
+ *
+ * @throws SpanledgerError `store_unreachable`, `store_failed`
+ */
+export async function judgeLedger(store: Store, options: VerifyOptions): Promise<Judgement> {
+  const { ledgerId, baseline } = options;
   const started = performance.now();
   const scope =
     options.conversation === undefined ? undefined : await conversationScope(store, options.conversation);
+  const scanned = { ...(scope && { chains: scope.chains }), ...(baseline && { baseline }) };
   const scanner =
-    options.engine === 'node'
-      ? nodeScanner(store, scope?.chains)
-      : sqlScanner(store, options.ledgerId, scope?.chains);
-  const judge = new Judge(options.ledgerId, options.asOf ?? Date.now() / 1_000);
+    options.engine === 'node' ? nodeScanner(store, scanned) : sqlScanner(store, ledgerId, scanned);
+  const judge = new Judge({
+    ledgerId,
+    asOf: options.asOf ?? Date.now() / 1_000,
+    ...(baseline === undefined ? {} : { baseline }),
+  });
   const clean = new Clean(judge, scanner);
   const total = await scanner.total();
-  for await (const scanned of scanner.scan()) {
-    if (scanned.what === 'row') judge.row(scanned);
+  for await (const found of scanner.scan()) {
+    if (found.what === 'row') judge.row(found);
     else {
-      judge.stretch(scanned);
-      await clean.add(scanned);
+      judge.stretch(found);
+      await clean.add(found);
     }
     await judgeContents(judge, scanner, CONTENTS_AT_ONCE);
     options.progress?.(judge.records, total);
@@ -52,9 +74,9 @@ export async function verify(store: Store, options: VerifyOptions): Promise<Veri
   await judgeContents(judge, scanner, 1);
   judge.finish(scope?.chains);
   const broken = judge.findings.find((finding) => finding.severity === 'critical');
-  return {
+  const verification: Verification = {
     status: broken !== undefined ? 'tampered' : judge.records === 0 ? 'empty' : 'valid',
-    ledger_id: options.ledgerId,
+    ledger_id: ledgerId,
     records_checked: scope?.records ?? judge.records,
     chains: judge.chains,
     broken_at_record:
@@ -75,6 +97,7 @@ export async function verify(store: Store, options: VerifyOptions): Promise<Veri
     trusted_keys: [],
     elapsed_ms: Math.round(performance.now() - started),
   };
+  return { verification, chains: judge.judged };
 }
 
 /** Asks for what records refer to, once there is so much of it: of a ledger without a vault, for nothing. */
