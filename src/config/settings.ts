@@ -89,11 +89,54 @@ const vault = z.strictObject({
 const MAX_ORIGIN = 128;
 const NO_ORIGIN = `it is a name without white space, + or unusual spellings, of at most ${MAX_ORIGIN} characters`;
 
+const keys = z
+  .strictObject({
+    /** Signs with the ledger's key, where it is in a KMS: the message on stdin, base64 of the signature on stdout. */
+    ledger_command: z.array(z.string().min(1)).min(1).optional(),
+    /** The vkey of that key: what the command answers is verified with it. */
+    ledger_vkey: z.string().min(1).optional(),
+  })
+  .refine(
+    ({ ledger_command, ledger_vkey }) => (ledger_command === undefined) === (ledger_vkey === undefined),
+    'ledger_command and ledger_vkey go together: the vkey says which key the command signs with',
+  );
+
+const webhook = z.strictObject({
+  /** Is told, by POST, of a ledger that was found tampered with. */
+  url: z
+    .url({ protocol: /^https?$/, error: 'write it as https://host/path' })
+    .refine((url) => !URL.canParse(url) || new URL(url).username === '', 'it takes no user or password'),
+  headers: z
+    .record(z.string(), z.string())
+    .refine((headers) => areHeaders(headers), 'one is no HTTP header')
+    .default({}),
+  /** Also where its name leads to this machine or a private network. */
+  allow_private: z.boolean().default(false),
+});
+
+const keeper = z.strictObject({
+  /** Where several serve one database, one of them keeps it. */
+  enabled: z.boolean().default(true),
+  /** Seconds from one round to the next. */
+  round_seconds: z.int().min(1).max(86_400).default(300),
+  verify: z
+    .strictObject({
+      /** Seconds from one full verification to the next; 0 for none. */
+      full_every: z.int().min(0).default(86_400),
+    })
+    .prefault({}),
+  webhook: webhook.optional(),
+  /** Vkeys that enrol chains. */
+  writers: z.array(z.string().min(1)).default([]),
+});
+
 const settings = z.strictObject({
   version: z.literal(1),
   /** The ledger's name in all that it signs; `spanledger.local/<ledger_id>` by default. Once used it stays. */
   origin: z.string().refine(isOrigin, NO_ORIGIN).optional(),
   serve: serve.prefault({}),
+  keys: keys.prefault({}),
+  keeper: keeper.prefault({}),
   tokens: z
     .array(token)
     .refine(
@@ -125,6 +168,9 @@ function areHeaders(headers: { [name: string]: string }): boolean {
 export type Settings = z.output<typeof settings>;
 export type ServeSettings = Settings['serve'];
 export type TokenSettings = Settings['tokens'][number];
+export type KeysSettings = Settings['keys'];
+export type KeeperSettings = Settings['keeper'];
+export type WebhookSettings = NonNullable<KeeperSettings['webhook']>;
 export type ForwardSettings = NonNullable<ServeSettings['forward']>;
 
 /** For editors: the JSON Schema (2020-12) of a settings file. */

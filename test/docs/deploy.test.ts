@@ -73,7 +73,7 @@ describe('deploy/spanledger.yaml', () => {
 
   it('holds examples that are settings too', () => {
     const examples = text
-      .replace(/^(tokens|vault|anchors): (\[\]|\{\})$/gm, '$1:')
+      .replace(/^(tokens|vault|keys|anchors): (\[\]|\{\})$/gm, '$1:')
       .replace(/^(\s*)#(?! \S|$)/gm, '$1');
     const settings = parseSettings(examples, 'spanledger.yaml');
     expect(settings.tokens).toHaveLength(1);
@@ -82,6 +82,8 @@ describe('deploy/spanledger.yaml', () => {
     expect(settings.policy.content?.prompts).toBe('vault');
     expect(settings.vault.key_command).toHaveLength(2);
     expect(settings.anchors.map(({ kind }) => kind)).toEqual(['directory', 's3', 'tsa', 'witness']);
+    expect(settings.keys.ledger_command).toHaveLength(3);
+    expect(settings.keeper.webhook?.url).toBe('https://alerts.example/spanledger');
   });
 
   it('has a schema for editors, as it is read', () => {
