@@ -21,6 +21,8 @@ const order = [
   'src/anchor',
   'src/verify',
   'src/report',
+  'src/keeper',
+  'src/keeper.ts',
   'src/sdk',
   'src/server',
   'src/doctor',
