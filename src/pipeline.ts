@@ -146,12 +146,15 @@ export class Writer {
   /**
    * Records what no span told: what the ledger knows of itself. Committed when it returns.
    *
+   * @param draft or what makes it of the transaction: whatever else that sets is committed with it.
    * @returns the record's id
    * @throws SpanledgerError `journal_full`, `journal_broken`
    */
-  tell(draft: RecordDraft): string {
+  tell(draft: RecordDraft | ((transaction: Transaction) => RecordDraft)): string {
     const now = this.#options.clock();
-    const id = this.journal.transact((transaction) => this.#chain.append(transaction, draft, now));
+    const id = this.journal.transact((transaction) =>
+      this.#chain.append(transaction, typeof draft === 'function' ? draft(transaction) : draft, now),
+    );
     this.#begin();
     return id;
   }

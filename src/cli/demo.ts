@@ -11,6 +11,7 @@ import { ship } from '../ship.ts';
 import type { Store } from '../store/client.ts';
 import type { Verification } from '../verify/findings.ts';
 import { verify } from '../verify/verify.ts';
+import { holdKeeper } from './keeper.ts';
 import { Ledger, type LedgerOptions } from './ledger.ts';
 import { Inked, indented, ink, inked, type Output, table, visible } from './output.ts';
 import { verificationLines } from './verify.ts';
@@ -76,6 +77,7 @@ async function record(dir: string, out: Output) {
     await ship(writer, ledger.target);
     await landing.show();
     await provider.shutdown();
+    await signed(ledger, out);
 
     const verification = await verify(ledger.store, { ledgerId: ledger.deployment.ledgerId });
     out.line(inked`\n${ink.bold('Verified')}`);
@@ -85,9 +87,23 @@ async function record(dir: string, out: Output) {
     for (const line of timelineLines(await timeline(ledger.store, 'conv-7f3a'))) out.line(`  ${clip(line)}`);
     const report = await reportOn(ledger, verification);
     showReport(report, out);
-    return { records: landing.count, verification, report };
+    return { records: verification.records_checked, verification, report };
   } finally {
     await ledger.close();
+  }
+}
+
+/** What any keeper does every few minutes. */
+async function signed(ledger: Ledger, out: Output): Promise<void> {
+  const held = (await holdKeeper(ledger))!;
+  try {
+    const { round, listed, checkpoint } = await held.keeper.keep();
+    out.line(inked`\n${ink.bold('Signed')}`);
+    out.line(
+      inked`  round ${round}: ${listed.length} chain; checkpoint of ${checkpoint.size} records by ${held.keeper.vkey}`,
+    );
+  } finally {
+    await held.release();
   }
 }
 

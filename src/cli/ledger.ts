@@ -6,18 +6,20 @@ import { contentKeysOf, createContentKeys } from '../config/content-keys.ts';
 import { createDeployment, type Deployment, openDeployment } from '../config/deployment.ts';
 import { enrolmentIn } from '../config/enrolment.ts';
 import { DEFAULT_DIR, type Layout, layoutOf } from '../config/layout.ts';
+import { createLedgerKey, type LedgerKeySource } from '../config/ledger-key.ts';
 import { VERSION } from '../config/package.ts';
 import { originOf, type Settings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { Journal, listJournals } from '../journal/journal.ts';
 import { FileLock } from '../journal/lock.ts';
+import { LEDGER_KEY } from '../keeper.ts';
 import { Writer } from '../pipeline.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { policyOf } from '../policy/schema.ts';
 import { vaults } from '../policy/vaulting.ts';
 import { type Shipment, ship } from '../ship.ts';
 import { Store } from '../store/client.ts';
-import { askHost, type Host } from '../store/guest.ts';
+import { askHost, type Host, type KeeperAsk } from '../store/guest.ts';
 import { migrate } from '../store/migrate.ts';
 import { StoreTarget } from '../store/target.ts';
 import type { Target } from '../target/target.ts';
@@ -98,6 +100,18 @@ export class Ledger {
     return originOf(this.deployment.ledgerId, this.settings, process.env);
   }
 
+  /** Where the key is that signs the ledger's checkpoints. */
+  get ledgerKeySource(): LedgerKeySource {
+    return { origin: this.origin, env: process.env, keys: this.settings.keys };
+  }
+
+  /** The ledger's key and the trust file, so that whoever verifies here has something to believe. Not in place of a lost one. */
+  makeKeys(): string[] {
+    const { layout } = this.deployment;
+    const isKept = listJournals(layout.journals).some((name) => roleOf(name) === 'control');
+    return isKept ? [] : createLedgerKey(layout, this.ledgerKeySource);
+  }
+
   /** For whoever records spans: better to hear of a missing key now than at the first content. */
   requireKeys(): void {
     if (vaults(this.policy.document)) void this.contentKeys;
@@ -143,15 +157,21 @@ export class Ledger {
       // Of a process that is gone, whose port may be another's by now.
       if (mode === 'serve' && url === undefined) rmSync(layout.serveFile, { force: true });
       if (mode !== 'read' || isUnopened) await migrate(store);
-      return new Ledger(deployment, store, host, config);
+      const ledger = new Ledger(deployment, store, host, config);
+      if (mode !== 'read') ledger.makeKeys();
+      return ledger;
     } catch (error) {
       await store.close();
       throw error;
     }
   }
 
-  /** A writer of this ledger in a journal of its role; whoever asked for it closes both. */
-  writer(journal: Journal, name: string): Writer {
+  /**
+   * A writer of this ledger in a journal of its role; whoever asked for it closes both.
+   *
+   * @param control of the keeper: the key of its chain.
+   */
+  writer(journal: Journal, name: string, control?: { vkey: string }): Writer {
     const { ledgerId } = this.deployment;
     const policyOf = () => this.policy;
     return new Writer({
@@ -165,7 +185,7 @@ export class Ledger {
       writer: name,
       version: VERSION,
       origin: this.origin,
-      ...enrolmentIn(process.env),
+      ...(control === undefined ? enrolmentIn(process.env) : { control }),
       contentKeys: () => this.contentKeys,
     });
   }
@@ -191,7 +211,8 @@ export class Ledger {
    */
   async drain(out: Output): Promise<void> {
     await this.#eachJournal(out, async (journal, name) => {
-      const writer = this.writer(journal, roleOf(name));
+      const vkey = journal.get(LEDGER_KEY) as string | undefined;
+      const writer = this.writer(journal, roleOf(name), vkey === undefined ? undefined : { vkey });
       const { stopped } = await this.ship(writer, out);
       await writer.close();
       if (stopped.length > 0) await this.ship(writer, out);
@@ -250,6 +271,20 @@ export class Ledger {
       );
     }
     return answer;
+  }
+
+  /**
+   * Asks the keeper in a `serve` that lets us in.
+   *
+   * @returns undefined where none does, or it is not the keeper.
+   * @throws SpanledgerError as the keeper's own work did.
+   */
+  async askKeeper(what: KeeperAsk, body?: string): Promise<string | undefined> {
+    const { layout } = this.deployment;
+    const host = this.#host ?? hostIn(layout);
+    // Of one that died its port may be anybody's now.
+    if (host === undefined || FileLock.holder(layout.keeperLock) !== String(host.pid)) return undefined;
+    return askHost(host, what, body);
   }
 
   /**

@@ -120,6 +120,54 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       act(options, async (out) => (await import('./check-proof.ts')).checkProofCommand(file, options, out)),
     );
 
+  command(
+    'checkpoint',
+    'list how far every chain has come, sign it with the ledger’s key, and bring it to the anchors, now',
+    'spanledger checkpoint --json',
+  ).action((options) =>
+    act(options, async (out) => (await import('./checkpoint.ts')).checkpointCommand(options, out)),
+  );
+
+  const keys = cli
+    .command('keys')
+    .description(
+      'the key that signs for the ledger: init, show, rotate; abandon a chain whose journal is lost',
+    )
+    .addHelpText('after', '\nExample:\n  spanledger keys show --json')
+    .helpCommand(false);
+  command(
+    'init',
+    'make the ledger’s key and the trust file',
+    'spanledger keys init --dir ./.spanledger',
+    keys,
+  ).action((options) => act(options, async (out) => (await import('./keys.ts')).keysInit(options, out)));
+  command(
+    'show',
+    'the public keys: the ledger’s, those trusted here, its writers’',
+    'spanledger keys show --json',
+    keys,
+  ).action((options) => act(options, async (out) => (await import('./keys.ts')).keysShow(options, out)));
+  command(
+    'rotate',
+    'sign with a new key from now on; both keys say so in the ledger',
+    'spanledger keys rotate',
+    keys,
+  )
+    .option('--destroy-old', 'overwrite the old key instead of keeping it beside the new one')
+    .action((options) => act(options, async (out) => (await import('./keys.ts')).keysRotate(options, out)));
+  command(
+    'abandon',
+    'say of an open chain whose journal is lost that it goes no further',
+    'spanledger keys abandon 5f0c3b1e9a7d4c2f8e6b0a1d2c3f4e5a --reason "its disk is gone"',
+    keys,
+  )
+    .argument('<chain>', 'the id of a chain')
+    .requiredOption('--reason <text>', 'why; it is recorded')
+    .option('--actor <name>', "who says it (default: the operating system's user)")
+    .action((chain, options) =>
+      act(options, async (out) => (await import('./keys.ts')).keysAbandon(chain, options, out)),
+    );
+
   command('timeline', 'a conversation as it happened, a line a record', 'spanledger timeline conv-7f3a')
     .argument('<conversation>', 'the conversation id')
     .action((id, options) =>

@@ -5,9 +5,11 @@ import type { Layout } from '../config/layout.ts';
 import { readSettings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
+import { Keeping } from '../server/keeping.ts';
 import { certificatesOf, listensAt, refuseOpen } from '../server/listen.ts';
 import { errorFields, type Logger, newLog } from '../server/log.ts';
 import { Sidecar } from '../server/sidecar.ts';
+import { holdKeeper } from './keeper.ts';
 import { directoryOf, Ledger, type LedgerOptions } from './ledger.ts';
 import { inked, type Output } from './output.ts';
 
@@ -45,6 +47,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
       const writer = ledger.writer(journal, 'serve');
       const { deployment, policy, store, target } = ledger;
       const { layout, ledgerId, master } = deployment;
+      const keeping = keepingOf(ledger, log);
       const sidecar = new Sidecar({
         layout,
         ledgerId,
@@ -56,6 +59,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
         writer,
         settings,
         contentKeys: () => ledger.contentKeys,
+        ...(keeping === undefined ? {} : { keeping }),
         otlp,
         grpc,
         admin,
@@ -63,6 +67,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
       });
       const stopping = signalled();
       const listening = await sidecar.start();
+      keeping?.start();
       const unfollow = followFiles(options, layout, sidecar, log);
       out.document({ ready: true, ...listening });
       out.line(
@@ -79,6 +84,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
       // Where it takes not even the chain's end, what makes room comes first. Of one journal there is one shipment.
       const hasRoom = (await isClosed(writer)) || (isShippable && (await ship()) && (await isClosed(writer)));
       if (isShippable && hasRoom) await ship();
+      if (keeping !== undefined) await hasEnded(keeping.stop(), log);
       log.info({}, 'stopped');
       if (sidecar.isAmiss) return 1;
     } finally {
@@ -90,6 +96,30 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
     // A peer that never came through TLS has a connection that nobody else ends.
     setTimeout(() => process.exit(), EXIT_MS).unref();
   }
+}
+
+/** The keeper, as the settings have it; on the embedded engine in a session of its own. */
+function keepingOf(ledger: Ledger, log: Logger): Keeping | undefined {
+  const { keeper } = ledger.settings;
+  if (!keeper.enabled) return undefined;
+  const { store, deployment } = ledger;
+  return new Keeping({
+    open: async () => {
+      if (store.where !== 'embedded') return holdKeeper(ledger);
+      const session = await store.beside();
+      const held = await holdKeeper(ledger, session).catch(async (error: unknown) => {
+        await session.close();
+        throw error;
+      });
+      if (held === undefined) await session.close();
+      return held && { ...held, release: () => held.release().finally(() => session.close()) };
+    },
+    ledgerId: deployment.ledgerId,
+    roundSeconds: keeper.round_seconds,
+    fullEvery: keeper.verify.full_every,
+    webhook: keeper.webhook,
+    log,
+  });
 }
 
 /** How often it is looked whether a file is another, in milliseconds. */

@@ -17,10 +17,8 @@ export interface Layout {
   contentKeyFile: string;
   /** Tells that the directory has made one, also when it is lost. */
   contentKeyMadeFile: string;
-  /** The private key of the ledger's checkpoints. */
-  ledgerKeyFile: string;
-  /** The public keys that this directory's verifier believes. */
-  trustFile: string;
+  /** The key that is to take its place, until it has. */
+  nextLedgerKeyFile: string;
   /** Held by the process that keeps the ledger. */
   keeperLock: string;
   journals: string;
@@ -48,8 +46,7 @@ export function layoutOf(dir: string): Layout {
     keysLock: join(dir, 'keys', 'lock'),
     contentKeyFile: join(dir, 'keys', 'content'),
     contentKeyMadeFile: join(dir, 'keys', 'content.made'),
-    ledgerKeyFile: join(dir, 'keys', 'ledger'),
-    trustFile: join(dir, 'trust'),
+    nextLedgerKeyFile: join(dir, 'keys', 'ledger.next'),
     keeperLock: join(dir, 'keeper.lock'),
     journals: join(dir, 'journal'),
     clickhouse: join(dir, 'clickhouse'),

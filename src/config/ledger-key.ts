@@ -1,6 +1,18 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
 import { bytesOfBase64 } from '../chain/base64.ts';
 import {
   formatPrivateKey,
@@ -12,7 +24,7 @@ import {
 import { ED25519, parseVkey, type Vkey } from '../chain/vkey.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import type { Environment } from './deployment.ts';
-import { createOnce, replaceFile } from './durable.ts';
+import { createOnce, replaceFile, syncDirectory } from './durable.ts';
 import type { Layout } from './layout.ts';
 import { readSecret } from './master-keys.ts';
 import type { KeysSettings } from './settings.ts';
@@ -98,6 +110,69 @@ export function trustAlso({ trustFile }: Layout, vkey: string): void {
   const isPolicy = /^log /m.test(text);
   const lines = text === '' || text.endsWith('\n') ? text : `${text}\n`;
   replaceFile(trustFile, `${lines}${isPolicy ? 'log ' : ''}${vkey}\n`);
+}
+
+/** What becomes of the key before, once another signs. */
+export type OldKey = 'kept' | 'destroyed';
+
+/** That the key before is to be destroyed stands in the name of the file that follows it: no crash forgets it. */
+const DESTROYING = '.destroying';
+
+/** The key that is to follow: of a rotation that was begun and not decided, else a new one. Durable when it returns. */
+export function nextLedgerKey(layout: Layout, origin: string, old: OldKey): LocalSigner {
+  const file = layout.nextLedgerKeyFile + (old === 'destroyed' ? DESTROYING : '');
+  createOnce(file, `${formatPrivateKey(origin, randomBytes(32))}\n`);
+  return signerIn(file, origin);
+}
+
+/**
+ * Brings the files to where a rotation stands: the next key takes the place of the one before where the control chain is
+ * under it, and goes where it is not. To be done before the key is read, and after it was rotated; safe to be cut short
+ * anywhere, and done again.
+ *
+ * @param vkey that signs the control chain; undefined where there is none yet.
+ */
+export function settleLedgerKey(layout: Layout, origin: string, vkey: string | undefined): void {
+  const { ledgerKeyFile, nextLedgerKeyFile } = layout;
+  for (const [file, old] of [
+    [nextLedgerKeyFile, 'kept'],
+    [nextLedgerKeyFile + DESTROYING, 'destroyed'],
+  ] as const) {
+    if (!existsSync(file)) continue;
+    const next = signerIn(file, origin);
+    if (next.vkey !== vkey) {
+      rmSync(file);
+    } else {
+      trustAlso(layout, next.vkey);
+      if (old === 'kept') retire(ledgerKeyFile, next.vkey);
+      else if (existsSync(ledgerKeyFile)) overwrite(ledgerKeyFile);
+      renameSync(file, ledgerKeyFile);
+    }
+    syncDirectory(dirname(ledgerKeyFile));
+  }
+}
+
+/** Under a name of its own beside: what it has signed is verified without it, but a backup is asked for it. */
+function retire(file: string, next: string): void {
+  if (!existsSync(file)) return;
+  const { vkey } = parsePrivateKey(readFileSync(file, 'utf8').trim());
+  if (vkey.text === next) return;
+  try {
+    linkSync(file, `${file}.${vkey.id}.retired`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+/** As far as a file system lets anybody: one that copies on write, or a backup, keeps what it has. */
+function overwrite(file: string): void {
+  const fd = openSync(file, 'r+');
+  try {
+    writeSync(fd, Buffer.alloc(fstatSync(fd).size));
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function localSigner(text: string, origin: string, place: string): LocalSigner {

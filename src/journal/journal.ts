@@ -360,6 +360,11 @@ export class Journal {
     return this.#remembered.entries('quarantined');
   }
 
+  /** What is remembered of a space that the keeper has: values by what follows the space's name. */
+  *remembered(space: 'listed' | 'enrolled'): Generator<[string, unknown]> {
+    for (const [key, value] of this.#remembered.entries(space)) yield [key.slice(space.length + 1), value];
+  }
+
   /** Flushes, tidies and lets go of the lock; a broken journal only lets go. */
   async close(): Promise<void> {
     this.#closed ??= this.#close();

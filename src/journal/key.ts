@@ -1,11 +1,25 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { publicKeyOf } from '../chain/signer.ts';
 import { createOnce } from '../config/durable.ts';
 import { readSecret } from '../config/master-keys.ts';
-import { messageOf, SpanledgerError } from '../errors.ts';
+import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { isFull } from './log.ts';
 
 const SEED = /^[A-Za-z0-9_-]{43}\n?$/;
+
+/** The public key of a journal's writer; undefined where it has none yet, or this process may not read it. */
+export function publicKeyIn(journal: string): Uint8Array | undefined {
+  const path = join(journal, 'key');
+  try {
+    const text = existsSync(path) ? readSecret(path, '') : '';
+    return SEED.test(text) ? publicKeyOf(Buffer.from(text, 'base64url')) : undefined;
+  } catch (error) {
+    if (isSpanledgerError(error)) return undefined;
+    throw error;
+  }
+}
 
 /**
  * The Ed25519 seed that a journal's writer signs its chains with, 32 bytes: one line of base64url in `key` beside the

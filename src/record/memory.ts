@@ -90,4 +90,8 @@ export const keys = {
   quarantined: (digest: string) => `quarantined|${digest}`,
   /** A chain whose records came through the relay. */
   relayed: (chainId: string) => `relayed|${chainId}`,
+  /** A chain as the keeper's rounds list it. */
+  listed: (chainId: string) => `listed|${chainId}`,
+  /** What relays said of chains, to the keeper. */
+  enrolled: (chainId: string) => `enrolled|${chainId}`,
 };

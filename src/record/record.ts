@@ -103,7 +103,14 @@ export type ControlAction =
   | 'payload_quarantined'
   | 'policy_changed'
   | 'audit_log_accessed'
-  | 'content_read';
+  | 'content_read'
+  | 'chain_enrolled'
+  | 'chain_abandoned'
+  | 'checkpoint'
+  | 'round'
+  | 'checkpoint_anchored'
+  | 'verification_completed'
+  | 'key_rotated';
 
 /** A record before it has its place: its salt and `recorded_at` are empty until it is sealed. */
 export type RecordDraft = AuditRecord;

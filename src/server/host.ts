@@ -1,8 +1,11 @@
 import type { IncomingMessage } from 'node:http';
+import type { OldKey } from '../config/ledger-key.ts';
 import { isSpanledgerError, messageOf } from '../errors.ts';
+import type { AuditRecord } from '../record/record.ts';
 import type { Store } from '../store/client.ts';
 import { GUEST_PATHS, type GuestQuery, readGuestQuery } from '../store/guest.ts';
 import { type Answer, json, type Route } from './http.ts';
+import { checkpointed, type Keeping } from './keeping.ts';
 
 export interface EngineOptions {
   /** A session of its own, so that a guest's long query holds up no shipping. */
@@ -54,6 +57,27 @@ export function hostRoutes({ shipped, quarantined, verified }: HostOptions): Rou
     route('verified', async (body) => {
       verified((JSON.parse(body) as { status: string }).status);
       return '';
+    }),
+  ];
+}
+
+/** The keeper in this process. */
+export function keeperRoutes(keeping: Keeping): Route[] {
+  return [
+    route('keep', async () => JSON.stringify(checkpointed(await keeping.keep()))),
+    route('rotate', async (body) => {
+      const { old } = JSON.parse(body) as { old: OldKey };
+      const { rotate } = await keeping.held();
+      return JSON.stringify(await rotate(old));
+    }),
+    route('abandon', async (body) => {
+      const { chain, actor, reason } = JSON.parse(body) as {
+        chain: string;
+        actor: AuditRecord['actor'];
+        reason: string;
+      };
+      const { keeper } = await keeping.held();
+      return JSON.stringify(await keeper.abandon(chain, actor, reason));
     }),
   ];
 }

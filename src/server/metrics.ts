@@ -1,4 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { KeepingCounts } from './keeping.ts';
+import { addKeeping } from './keeping-metrics.ts';
 
 /** Numbers that somebody else keeps, read when they are asked for: by name, its help and what it is now. */
 export interface Reading {
@@ -15,9 +17,11 @@ export class Metrics {
   readonly #requests: Histogram<'transport' | 'path' | 'code'>;
   readonly #verified: Gauge<'status'>;
 
-  constructor(readings: readonly Reading[]) {
+  /** @param keeping the keeper's, where it is in this process. */
+  constructor(readings: readonly Reading[], keeping?: KeepingCounts) {
     collectDefaultMetrics({ register: this.#registry });
     for (const reading of readings) this.#add(reading);
+    if (keeping !== undefined) addKeeping(this.#registry, keeping);
     this.#requests = new Histogram({
       name: 'spanledger_request_duration_seconds',
       help: 'Requests, by how long they took to be answered: a success after fdatasync.',

@@ -1,8 +1,10 @@
 import { payloadDigest, ZERO_HASH } from '../chain/entry.ts';
 import type { SealedRecord, StoppedChain } from '../chain/seal.ts';
-import type { Journal } from '../journal/journal.ts';
+import { systemClock } from '../clock.ts';
+import type { Writer } from '../pipeline.ts';
 import type { PolicyDocument } from '../policy/document.ts';
 import { canonicalJson } from '../record/canonical.ts';
+import { control } from '../record/control.ts';
 import { keys } from '../record/memory.ts';
 import type { AuditRecord } from '../record/record.ts';
 import type { Store } from '../store/client.ts';
@@ -26,8 +28,10 @@ export interface RelayOptions {
   policy: () => PolicyDocument;
   store: Store;
   target: Target;
-  /** Keeps under whose token a chain came. */
-  journal: Journal;
+  /** Tells, and its journal keeps, under whose token a chain came. */
+  writer: Writer;
+  /** Something was told. */
+  wake: () => void;
   budget: Budget;
 }
 
@@ -124,7 +128,7 @@ export class Relay {
     const { target } = this.#options;
     const [{ chainId, seq, prevHash }, last] = [entries[0]!, entries.at(-1)!];
     if (seq === 0 && prevHash !== ZERO_HASH) throw new Refusal(400, 'a chain begins with zeros');
-    await this.#enrol(chainId, grant);
+    await this.#enrol(entries[0]!, grant);
     // What is restored may follow what is lost: its journal knows, and its record says so.
     if (seq > 0 && how === 'unsure') {
       const stopped = await notStanding(target, { chainId, seq: seq - 1, expected: prevHash });
@@ -145,28 +149,38 @@ export class Relay {
     return json(200, answer);
   }
 
-  /** Durable before the chain's first record is in the database. */
-  async #enrol(chainId: string, grant: Grant): Promise<void> {
-    const { journal } = this.#options;
+  /** Durable before the chain's first record is in the database; and told, so that a keeper lists the chain. */
+  async #enrol(first: SealedRecord, grant: Grant): Promise<void> {
+    const { writer, wake } = this.#options;
+    const { chainId } = first;
     await this.#refuseOthers(chainId, grant);
     const key = keys.relayed(chainId);
-    if (journal.get(key) !== undefined) return;
+    if (writer.journal.get(key) !== undefined) return;
     const { subject, tenant } = grant;
     const enrolled: Enrolled = { subject, ...(tenant === undefined ? {} : { tenant }) };
-    journal.transact((transaction) => transaction.set(key, enrolled));
-    await journal.flush();
+    // One that does not begin here was told by whoever took its beginning: what its key is, that alone says.
+    if (first.seq > 0) writer.journal.transact((transaction) => transaction.set(key, enrolled));
+    else
+      writer.tell((transaction) => {
+        transaction.set(key, enrolled);
+        const told = { chain_id: chainId, ...vkeyIn(first), subject };
+        return control('chain_enrolled', told, systemClock());
+      });
+    await writer.journal.flush();
+    wake();
   }
 
   /** Nor does anybody speak of a chain of others: a verifier believes what is said of its end. */
   async #refuseOthers(chainId: string, grant: Grant): Promise<void> {
-    const { journal, store } = this.#options;
+    const { store } = this.#options;
+    const { journal } = this.#options.writer;
     this.#refuseForeign(chainId, grant);
     if (journal.get(keys.relayed(chainId)) !== undefined) return;
     if (OWN_WRITERS.has((await openerOf(store, chainId)) ?? '')) throw foreign(chainId);
   }
 
   #refuseForeign(chainId: string, { subject, tenant }: Grant): void {
-    const { journal } = this.#options;
+    const { journal } = this.#options.writer;
     const enrolled = journal.get(keys.relayed(chainId)) as Enrolled | undefined;
     const isOther = enrolled !== undefined && (enrolled.subject !== subject || enrolled.tenant !== tenant);
     if (isOther || journal.chain?.chainId === chainId) throw foreign(chainId);
@@ -174,7 +188,7 @@ export class Relay {
 
   /** Who may read sees every chain of its tenant; who only sends, its own. */
   #refuseUnread(chainId: string, grant: Grant): void {
-    const enrolled = this.#options.journal.get(keys.relayed(chainId)) as Enrolled | undefined;
+    const enrolled = this.#options.writer.journal.get(keys.relayed(chainId)) as Enrolled | undefined;
     if (!grant.rights.has('read') && !grant.rights.has('admin')) this.#refuseForeign(chainId, grant);
     else if (grant.tenant !== undefined && enrolled?.tenant !== grant.tenant)
       throw new Refusal(403, `chain ${chainId} is another tenant's`);
@@ -209,6 +223,12 @@ export class Relay {
 function chainsNamedIn({ control }: AuditRecord): string[] {
   const { chain_id: before } = (control?.predecessor ?? {}) as { chain_id?: unknown };
   return [control?.chain_id, before].filter((each) => typeof each === 'string');
+}
+
+/** The key that a chain's first record says will sign it. */
+function vkeyIn({ payload }: SealedRecord): { vkey?: string } {
+  const { vkey } = (JSON.parse(payload) as AuditRecord).control ?? {};
+  return typeof vkey === 'string' ? { vkey } : {};
 }
 
 function conflict(answer: RelayConflict): Answer {

@@ -20,9 +20,10 @@ import { adminRoutes, type Health } from './admin.ts';
 import { Budget } from './budget.ts';
 import { DeniedReads } from './denied.ts';
 import { Forward } from './forward.ts';
-import { engineRoutes, hostRoutes } from './host.ts';
+import { engineRoutes, hostRoutes, keeperRoutes } from './host.ts';
 import { type HttpOptions, HttpServer } from './http.ts';
 import { Intake } from './intake.ts';
+import type { Keeping } from './keeping.ts';
 import { type Address, certificatesOf, refuseOpen, textOf } from './listen.ts';
 import { errorFields, type Logger } from './log.ts';
 import { Metrics } from './metrics.ts';
@@ -45,6 +46,8 @@ export interface SidecarOptions {
   target: Target;
   writer: Writer;
   settings: Settings;
+  /** The keeper, where this process is to be it: started and stopped by whoever made it. */
+  keeping?: Keeping;
   /** Those of the writer. */
   contentKeys?: () => ContentKeys;
   otlp: Address;
@@ -127,6 +130,7 @@ export class Sidecar {
     const intake = this.#intake;
     this.#metrics = new Metrics(
       readingsOf({ intake, budget, shipper: this.#shipper, forward: this.#forward, journal: writer.journal }),
+      options.keeping?.counts,
     );
 
     this.#deniedReads = new DeniedReads(writer, () => this.#shipper.wake());
@@ -145,7 +149,7 @@ export class Sidecar {
     const relay = new Relay({
       ...options,
       policy: () => this.#policy.document,
-      journal: writer.journal,
+      wake: () => this.#shipper.wake(),
       budget,
     });
     this.#otlp = new HttpServer({ ...common, routes: [...otlpRoutes(taking), ...relay.routes] });
@@ -264,12 +268,13 @@ export class Sidecar {
 
   /** For the engine only where nobody else gets to it: a server takes other clients itself. */
   async #letIn(): Promise<void> {
-    const { store, layout, writer } = this.#options;
+    const { store, layout, writer, keeping } = this.#options;
     const routes = hostRoutes({
       shipped: () => this.#shipper.shipped(),
       quarantined: () => writer.journal.quarantined(),
       verified: (status) => this.#metrics.verified(status),
     });
+    if (keeping !== undefined) routes.push(...keeperRoutes(keeping));
     const sessions: Store[] = [];
     if (store.where === 'embedded') {
       const [full, readOnly] = [await store.beside(), await store.beside()];

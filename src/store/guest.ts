@@ -19,7 +19,13 @@ export const GUEST_PATHS = {
   ship: '/store/ship',
   quarantine: '/store/quarantine',
   verified: '/store/verified',
+  keep: '/store/keep',
+  rotate: '/store/rotate',
+  abandon: '/store/abandon',
 } as const;
+
+/** What a guest asks of the keeper in its host: a round now, another key, the end of a chain that is lost. */
+export type KeeperAsk = 'keep' | 'rotate' | 'abandon';
 
 /** What a guest's text, command or insert is: the rows of an insert follow in further lines. */
 export interface GuestQuery {

@@ -1,4 +1,5 @@
 import type { Frontier } from '../chain/merkle.ts';
+import type { Enrolled } from './ledger-records.ts';
 
 /** What a verification before learned of a chain: another goes on from there, and reads nothing of it again. */
 export interface KnownChain {
@@ -30,4 +31,6 @@ export interface JudgedChain extends KnownChain {
   status: 'valid' | 'tampered';
   /** As its `chain_opened` says: the signature of somebody who may enrol writers. */
   enrol?: string;
+  /** Chains of which records read now say that a relay took them. */
+  enrolled?: Enrolled[];
 }

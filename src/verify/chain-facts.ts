@@ -1,6 +1,6 @@
 import { rootOf } from '../chain/merkle.ts';
 import type { JudgedChain, KnownChain } from './baseline.ts';
-import type { Opened } from './ledger-records.ts';
+import type { Enrolled, Opened } from './ledger-records.ts';
 import { Walk } from './walk.ts';
 
 /** What is known of a chain while it is read, and afterwards. */
@@ -9,6 +9,8 @@ export class ChainFacts {
   readonly walk: Walk;
   /** Of its sound `chain_opened`, now or when it was verified before. */
   opened: Opened | undefined;
+  /** What it says of chains that a relay took. */
+  readonly enrolled: Enrolled[] = [];
   /** Its size with its `chain_closed`, if it has one. */
   closedAt: bigint | undefined;
   /** `recorded_at` of its first record and of its last. */
@@ -43,7 +45,7 @@ export class ChainFacts {
   judged(status: 'valid' | 'tampered'): JudgedChain | undefined {
     const { frontier, head } = this.walk;
     if (frontier === undefined) return undefined;
-    const { opened, openedAt, recordedAt, checkpoint } = this;
+    const { opened, enrolled, openedAt, recordedAt, checkpoint } = this;
     return {
       chain_id: this.id,
       size: frontier.size,
@@ -53,6 +55,7 @@ export class ChainFacts {
       status,
       ...(this.isClosed ? { closed: true } : {}),
       ...opened,
+      ...(enrolled.length === 0 ? {} : { enrolled }),
       ...(openedAt === undefined ? {} : { opened_at: openedAt }),
       ...(recordedAt === undefined ? {} : { recorded_at: recordedAt }),
       ...(checkpoint === undefined ? {} : { checkpoint }),

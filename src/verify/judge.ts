@@ -14,7 +14,7 @@ import {
   sortFindings,
 } from './findings.ts';
 import { Interruptions, type OpenIntent } from './interruptions.ts';
-import { controlOf, readOpened } from './ledger-records.ts';
+import { controlOf, readEnrolled, readOpened } from './ledger-records.ts';
 import type { Points } from './points.ts';
 import { Rollbacks } from './rollbacks.ts';
 import type { Payload, Row, Stretch } from './scan.ts';
@@ -233,6 +233,8 @@ export class Judge {
     if (found === undefined) return;
     if (found.action === 'chain_opened' && seq === 0n) chain.opened = readOpened(found.control);
     if (found.action === 'chain_closed') chain.closedAt = seq + 1n;
+    const enrolled = found.action === 'chain_enrolled' ? readEnrolled(found.control) : undefined;
+    if (enrolled !== undefined) chain.enrolled.push(enrolled);
   }
 
   #statusOf(id: string): 'valid' | 'tampered' {

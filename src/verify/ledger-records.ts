@@ -16,6 +16,18 @@ export function readOpened(control: Fields): Opened | undefined {
   return { role, ...(vkey === undefined ? {} : { vkey }), ...(enrol === undefined ? {} : { enrol }) };
 }
 
+/** What a relay says of a chain whose first record it took: `chain_enrolled`. */
+export interface Enrolled {
+  chain_id: string;
+  /** As its `chain_opened` says; absent where that names none. */
+  vkey?: string;
+}
+
+export function readEnrolled({ chain_id, vkey }: Fields): Enrolled | undefined {
+  if (!isChainId(chain_id) || !isTextOrAbsent(vkey)) return undefined;
+  return { chain_id, ...(vkey === undefined ? {} : { vkey }) };
+}
+
 /** A control record of a payload that may be anything; what is not canonical has been found already. */
 export function controlOf(
   payload: string | Uint8Array,
@@ -37,4 +49,8 @@ function isFields(value: unknown): value is Fields {
 
 function isTextOrAbsent(value: unknown): value is string | undefined {
   return value === undefined || typeof value === 'string';
+}
+
+function isChainId(value: unknown): value is string {
+  return typeof value === 'string' && /^[a-z0-9][a-z0-9._-]{0,127}$/.test(value);
 }

@@ -193,7 +193,7 @@ export async function* readPayloads(store: Store, stretches: readonly Stretch[])
 }
 
 /** What a chain says of itself: in one partition, and few. */
-export const MARKS = `retention_class = 'ledger' AND action IN ('chain_opened', 'chain_closed', 'checkpoint')`;
+export const MARKS = `retention_class = 'ledger' AND action IN ('chain_opened', 'chain_closed', 'chain_enrolled', 'checkpoint')`;
 
 /** The payloads of such records at these places, in their order. */
 export async function readMarks(store: Store, ranges: readonly Range[]): Promise<Payload[]> {
@@ -231,7 +231,7 @@ export type Part = Range & { rows: number };
 /** What there is to scan, in parts of at most `part` seqs: a plan that holds while others write behind it. */
 export async function planScan(store: Store, part: number, { chains, baseline }: Scope): Promise<Part[]> {
   const found =
-    baseline === undefined ? await planOf(store, part, '1') : await planAfter(store, part, baseline);
+    baseline === undefined ? await planOf(store, part, '1') : await planAfter(store, part, baseline, chains);
   return found.filter(({ chainId }) => chains === undefined || chains.includes(chainId));
 }
 
@@ -250,11 +250,20 @@ async function planOf(store: Store, part: number, where: string): Promise<Part[]
 }
 
 /** The ends of chains that are known and go on, and chains that are not known: it costs what has moved. */
-async function planAfter(store: Store, part: number, baseline: Baseline): Promise<Part[]> {
+async function planAfter(
+  store: Store,
+  part: number,
+  baseline: Baseline,
+  chains: readonly string[] | undefined,
+): Promise<Part[]> {
   const wanted: Omit<Range, 'chainId'>[] = [];
-  for (const [chainId, { size, closed }] of baseline)
+  for (const chainId of chains ?? baseline.keys()) {
+    const { size, closed } = baseline.get(chainId) ?? { size: 0 };
     if (closed !== true) wanted.push({ chainBytes: bytesOfName(chainId), from: BigInt(size), to: LAST_SEQ });
-  for (const { name, bytes } of await store.query<{ name: string; bytes: string }>(OPENED))
+  }
+  // Whoever says which chains has looked for new ones himself.
+  const opened = chains === undefined ? await store.query<{ name: string; bytes: string }>(OPENED) : [];
+  for (const { name, bytes } of opened)
     if (!baseline.has(name)) wanted.push({ chainBytes: bytes, from: 0n, to: LAST_SEQ });
   const found: Part[] = [];
   for (let i = 0; i < wanted.length; i += PAGE_RANGES)

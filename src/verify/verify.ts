@@ -22,6 +22,8 @@ export interface VerifyOptions {
   progress?: (done: number, total: number) => void;
   /** What is known of chains: only what follows it is read, and chains it does not know. All of it, where absent. */
   baseline?: Baseline;
+  /** With a baseline: only these chains, whether it knows them or not. */
+  chains?: readonly string[];
 }
 
 export interface Judgement {
@@ -50,7 +52,8 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
   const started = performance.now();
   const scope =
     options.conversation === undefined ? undefined : await conversationScope(store, options.conversation);
-  const scanned = { ...(scope && { chains: scope.chains }), ...(baseline && { baseline }) };
+  const chains = scope?.chains ?? options.chains;
+  const scanned = { ...(chains && { chains }), ...(baseline && { baseline }) };
   const scanner =
     options.engine === 'node' ? nodeScanner(store, scanned) : sqlScanner(store, ledgerId, scanned);
   const judge = new Judge({
@@ -72,10 +75,10 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
   await clean.check();
   for (const intent of judge.openIntents) if (!(await hasOutcome(store, intent))) judge.interrupted(intent);
   await judgeContents(judge, scanner, 1);
-  judge.finish(scope?.chains);
+  judge.finish(chains);
   const broken = judge.findings.find((finding) => finding.severity === 'critical');
   const verification: Verification = {
-    status: broken !== undefined ? 'tampered' : judge.records === 0 ? 'empty' : 'valid',
+    status: broken !== undefined ? 'tampered' : judge.records === 0 && !baseline?.size ? 'empty' : 'valid',
     ledger_id: ledgerId,
     records_checked: scope?.records ?? judge.records,
     chains: judge.chains,

@@ -98,11 +98,11 @@ describe('spanledger init', () => {
     const made = documentOf<{ made: string[]; ledger_id: string }>(
       await spanledger(['init', '--dir', dir, '--json']),
     );
-    expect(made.made).toHaveLength(3);
+    expect(made.made).toHaveLength(5);
     expect(readFileSync(join(dir, 'spanledger.yaml'), 'utf8')).toBe(
       readFileSync('deploy/spanledger.yaml', 'utf8'),
     );
-    expect(statSync(join(dir, 'keys', 'master')).mode & 0o077).toBe(0);
+    for (const key of ['master', 'ledger']) expect(statSync(join(dir, 'keys', key)).mode & 0o077).toBe(0);
     const again = await spanledger(['init', '--dir', dir, '--json']);
     expect(documentOf(again)).toMatchObject({ made: [], ledger_id: made.ledger_id });
     const explained = await spanledger(['policy', 'explain', 'issue_refund', '--dir', dir, '--json']);

@@ -35,7 +35,7 @@ describe('spanledger demo', () => {
     const ran = await spanledger(['demo']);
     expect(ran.code).toBe(0);
     expect(ran.stdout).not.toContain('\u001b');
-    expect(ran.stdout).toMatch(/valid: \d+ records in 1 chains/);
+    expect(ran.stdout).toMatch(/valid: \d+ records in 2 chains/);
     expect(ran.stdout).toMatch(/tampered: \d+ records/);
   });
 

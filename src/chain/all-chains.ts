@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { EMPTY_ROOT, nodeHash } from '../chain/merkle.ts';
+import { EMPTY_ROOT, nodeHash } from './merkle.ts';
 
 /** How far a chain has come: what a round lists. */
 export interface ChainEnd {

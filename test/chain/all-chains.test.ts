@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { AllChains, type ChainEnd } from '../../src/chain/all-chains.ts';
 import { rootOfLeaves } from '../../src/chain/merkle.ts';
-import { AllChains, type ChainEnd } from '../../src/keeper/all-chains.ts';
 
 /** As the contract says it, from nothing. */
 function rootAnew(chains: ReadonlyMap<string, ChainEnd>): string {
