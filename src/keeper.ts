@@ -1,3 +1,4 @@
+import type { Anchor, Checkpoint } from './anchor/anchor.ts';
 import { signCheckpoint } from './chain/checkpoint.ts';
 import { rootOf } from './chain/merkle.ts';
 import type { Signer } from './chain/signer.ts';
@@ -8,13 +9,7 @@ import { SpanledgerError } from './errors.ts';
 import type { Transaction } from './journal/journal.ts';
 import { Enrolment, type Right } from './keeper/enrolment.ts';
 import { Listing } from './keeper/listing.ts';
-import {
-  type Anchoring,
-  LEDGER_CHECKPOINT,
-  type LedgerAnchor,
-  type LedgerCheckpoint,
-  Publishing,
-} from './keeper/publishing.ts';
+import { type Anchoring, LEDGER_CHECKPOINT, Publishing } from './keeper/publishing.ts';
 import { noteLine, otherKey, refuseOtherKeepers } from './keeper/standing.ts';
 import type { Writer } from './pipeline.ts';
 import { control } from './record/control.ts';
@@ -60,7 +55,7 @@ export interface KeeperOptions {
   own: () => ReadonlySet<string>;
   /** Of whoever may enrol. */
   writers: readonly Vkey[];
-  anchors: readonly LedgerAnchor[];
+  anchors: readonly Anchor[];
 }
 
 /** What one time through has done. */
@@ -69,7 +64,7 @@ export interface Kept {
   /** Chains that had moved, and those that have not passed. */
   listed: string[];
   failed: string[];
-  checkpoint: LedgerCheckpoint;
+  checkpoint: Checkpoint;
   anchored: Anchoring[];
   verification: Verification;
   /** What shipping the control chain found amiss. */
@@ -167,7 +162,7 @@ export class Keeper {
   rotate(
     next: Signer,
     decided: () => void,
-  ): Promise<{ old: string; new: string; from: number; checkpoint: LedgerCheckpoint }> {
+  ): Promise<{ old: string; new: string; from: number; checkpoint: Checkpoint }> {
     return this.#alone(async () => {
       const { writer, ledgerId, clock } = this.#options;
       await this.#checkpoint();
@@ -293,7 +288,7 @@ export class Keeper {
   }
 
   /** Signs all that stands in the control chain, and says so in it: what is signed is durable, and in the store. */
-  async #checkpoint(): Promise<LedgerCheckpoint> {
+  async #checkpoint(): Promise<Checkpoint> {
     const { writer, origin, clock } = this.#options;
     await this.#ship();
     const { size, tree } = writer.journal.chain!;

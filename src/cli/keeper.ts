@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { openAnchors } from '../anchor/open.ts';
+import { consistencyProof } from '../chain/merkle.ts';
 import { parseVkey } from '../chain/vkey.ts';
 import { systemClock } from '../clock.ts';
 import {
@@ -17,6 +19,7 @@ import { FileLock } from '../journal/lock.ts';
 import { ownKeys } from '../keeper/enrolment.ts';
 import { Keeper, LEDGER_KEY } from '../keeper.ts';
 import type { Held } from '../server/keeping.ts';
+import { hashesOf } from '../store/chains.ts';
 import type { Store } from '../store/client.ts';
 import { verify } from '../verify/verify.ts';
 import type { Ledger } from './ledger.ts';
@@ -43,6 +46,7 @@ export async function holdKeeper(ledger: Ledger, store: Store = ledger.store): P
     const { ledgerKeySource: source, settings } = ledger;
     const { origin } = source;
     const inFile = ledgerKeyPlace(source) === 'file';
+    const held = journal;
     const vkey = journal.get(LEDGER_KEY) as string | undefined;
     if (inFile) settleLedgerKey(layout, origin, vkey);
     // Another would not be the one that the chain is under: then it is missed, and not made.
@@ -58,9 +62,15 @@ export async function holdKeeper(ledger: Ledger, store: Store = ledger.store): P
       clock: systemClock,
       own: ownKeys(layout.journals),
       writers: settings.keeper.writers.map(parseVkey),
-      anchors: [],
+      anchors: openAnchors(settings.anchors, {
+        env: process.env,
+        clock: systemClock,
+        consistency: async (from, to) => {
+          const hashes = await hashesOf(store, held.chain!.chainId, to);
+          return consistencyProof(from, to, hashes);
+        },
+      }),
     });
-    const held = journal;
     return {
       keeper,
       rotate: async (old: OldKey) => {

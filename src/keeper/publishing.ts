@@ -1,3 +1,4 @@
+import type { Anchor, Checkpoint } from '../anchor/anchor.ts';
 import type { Clock } from '../clock.ts';
 import { isSpanledgerError, messageOf } from '../errors.ts';
 import type { Writer } from '../pipeline.ts';
@@ -8,25 +9,6 @@ export const LEDGER_CHECKPOINT = 'state|ledger_checkpoint';
 /** By an anchor's name the size it has given a receipt for. */
 const ANCHORED = 'state|anchored';
 
-export interface LedgerCheckpoint {
-  origin: string;
-  size: number;
-  /** Hex. */
-  root: string;
-  /** As signed. */
-  note: string;
-}
-
-/** Somebody who keeps checkpoints where the ledger's operator cannot change them. */
-export interface LedgerAnchor {
-  readonly name: string;
-  readonly kind: string;
-  /** Resolves with `control` of a `checkpoint_anchored`. */
-  publish(checkpoint: LedgerCheckpoint): Promise<{ anchor: string; size: number }>;
-  /** What it holds of an origin, oldest first. */
-  list(wanted: { origin: string; from?: number }): Promise<{ note?: string }[]>;
-}
-
 /** How an anchor took a checkpoint. */
 export type Anchoring =
   | { anchor: string; state: 'anchored'; size: number }
@@ -36,24 +18,20 @@ export type Anchoring =
 export class Publishing {
   readonly #writer: Writer;
   readonly #clock: Clock;
-  readonly #anchors: readonly LedgerAnchor[];
+  readonly #anchors: readonly Anchor[];
 
-  constructor({
-    writer,
-    clock,
-    anchors,
-  }: { writer: Writer; clock: Clock; anchors: readonly LedgerAnchor[] }) {
+  constructor({ writer, clock, anchors }: { writer: Writer; clock: Clock; anchors: readonly Anchor[] }) {
     this.#writer = writer;
     this.#clock = clock;
     this.#anchors = anchors;
   }
 
   /** All at once, each within its own time limit: none keeps another from it, nor anybody from the next round. */
-  publish(checkpoint: LedgerCheckpoint): Promise<Anchoring[]> {
+  publish(checkpoint: Checkpoint): Promise<Anchoring[]> {
     return Promise.all(this.#anchors.map((anchor) => this.#publishTo(anchor, checkpoint)));
   }
 
-  async #publishTo(anchor: LedgerAnchor, checkpoint: LedgerCheckpoint): Promise<Anchoring> {
+  async #publishTo(anchor: Anchor, checkpoint: Checkpoint): Promise<Anchoring> {
     const { name } = anchor;
     try {
       const receipt = await anchor.publish(checkpoint);

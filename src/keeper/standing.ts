@@ -1,3 +1,4 @@
+import type { Anchor, Checkpoint } from '../anchor/anchor.ts';
 import { openCheckpoint } from '../chain/checkpoint.ts';
 import { rootOf } from '../chain/merkle.ts';
 import type { Signer } from '../chain/signer.ts';
@@ -9,7 +10,7 @@ import type { Writer } from '../pipeline.ts';
 import { controlChains } from '../store/chains.ts';
 import type { Store } from '../store/client.ts';
 import { headOf } from '../store/records.ts';
-import { LEDGER_CHECKPOINT, type LedgerAnchor, type LedgerCheckpoint } from './publishing.ts';
+import { LEDGER_CHECKPOINT } from './publishing.ts';
 
 /** Control chains of this journal, the present one last. */
 const LINE = 'state|line';
@@ -20,7 +21,7 @@ export interface StandingOptions {
   origin: string;
   signer: Signer;
   clock: Clock;
-  anchors: readonly LedgerAnchor[];
+  anchors: readonly Anchor[];
 }
 
 /** A keeper writes far more often, in seconds: one that has been silent for longer is none any more. */
@@ -73,7 +74,7 @@ async function compareAnchors(
   { writer, origin, signer, anchors }: StandingOptions,
   chain: ChainState | undefined,
 ): Promise<void> {
-  const last = writer.journal.get(LEDGER_CHECKPOINT) as LedgerCheckpoint | undefined;
+  const last = writer.journal.get(LEDGER_CHECKPOINT) as Checkpoint | undefined;
   const keys = [parseVkey(signer.vkey)];
   for (const anchor of anchors) {
     try {

@@ -1,13 +1,24 @@
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatPrivateKey, LocalSigner, verifyEd25519 } from '../../src/chain/signer.ts';
 import { parseVkey } from '../../src/chain/vkey.ts';
-import { layoutOf } from '../../src/config/layout.ts';
+import { type Layout, layoutOf } from '../../src/config/layout.ts';
 import {
   createLedgerKey,
   type LedgerKeySource,
   ledgerSigner,
+  nextLedgerKey,
+  settleLedgerKey,
   trustAlso,
 } from '../../src/config/ledger-key.ts';
 import { isSpanledgerError } from '../../src/errors.ts';
@@ -122,4 +133,52 @@ describe("the ledger's key", () => {
     expect(error.code).toBe('key_invalid');
     expect(error.hint).toContain('origin: somebody.else');
   });
+});
+
+describe('a rotation cut short', () => {
+  const files = (layout: Layout) =>
+    readdirSync(dirname(layout.ledgerKeyFile)).map((name) => [
+      name,
+      readFileSync(join(dirname(layout.ledgerKeyFile), name), 'utf8'),
+    ]);
+
+  it.each(['kept', 'destroyed'] as const)(
+    'is undone before it was decided, and completed after, the old key %s',
+    (old) => {
+      const layout = layoutOf(temporaryFolder());
+      createLedgerKey(layout, source());
+      const [before, text] = [
+        ledgerSigner(layout, source()).vkey,
+        readFileSync(layout.ledgerKeyFile, 'utf8'),
+      ];
+      const at = files(layout);
+      nextLedgerKey(layout, ORIGIN, old);
+      settleLedgerKey(layout, ORIGIN, before);
+      expect(files(layout)).toEqual(at);
+
+      const next = nextLedgerKey(layout, ORIGIN, old);
+      // Begun again, it is the same.
+      expect(nextLedgerKey(layout, ORIGIN, old).vkey).toBe(next.vkey);
+      const copies = join(temporaryFolder(), 'decided');
+      cpSync(layout.dir, copies, { recursive: true });
+      const done = () => {
+        settleLedgerKey(layout, ORIGIN, next.vkey);
+        return [ledgerSigner(layout, source()).vkey, readFileSync(layout.trustFile, 'utf8'), files(layout)];
+      };
+      const whole = done();
+      expect(whole.slice(0, 2)).toEqual([next.vkey, `${before}\n${next.vkey}\n`]);
+      expect(done()).toEqual(whole);
+      const rest = files(layout).filter(([name]) => name !== 'ledger');
+      expect(rest).toEqual(old === 'kept' ? [[`ledger.${parseVkey(before).id}.retired`, text]] : []);
+      // Cut between any two of its steps: the trust file was written, the old key put aside or overwritten.
+      const cut = layoutOf(copies);
+      trustAlso(cut, next.vkey);
+      if (old === 'kept') linkSync(cut.ledgerKeyFile, `${cut.ledgerKeyFile}.${parseVkey(before).id}.retired`);
+      else writeFileSync(cut.ledgerKeyFile, Buffer.alloc(10));
+      settleLedgerKey(cut, ORIGIN, next.vkey);
+      expect([ledgerSigner(cut, source()).vkey, readFileSync(cut.trustFile, 'utf8'), files(cut)]).toEqual(
+        whole,
+      );
+    },
+  );
 });

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { cpSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { openCheckpoint } from '../../src/chain/checkpoint.ts';
+import { DirectoryAnchor } from '../../src/anchor/directory.ts';
+import { openCheckpoint, parseCheckpoint } from '../../src/chain/checkpoint.ts';
 import { rootOfLeaves } from '../../src/chain/merkle.ts';
 import { LocalSigner } from '../../src/chain/signer.ts';
 import {
@@ -289,6 +290,35 @@ describe('another keeper', () => {
     await again.close();
     const journal = openJournal(join(dir, 'copy', 'control-00000001'));
     expect(await codeOf(() => keeperIn(dir, store, { journal }))).toBe('keeper_lost');
+  });
+});
+
+describe('anchors', () => {
+  it('get each checkpoint, and one that is down stops nothing', async () => {
+    const path = join(dir, 'worm');
+    mkdirSync(path, { recursive: true });
+    const up = new DirectoryAnchor({ name: 'up', path });
+    const down = new DirectoryAnchor({ name: 'down', path: join(dir, 'unmounted') });
+    const first = await keeping({ anchors: [up, down] });
+    for (let round = 1; round <= 2; round++) {
+      const { checkpoint, anchored } = await first.keeper.keep();
+      expect(anchored).toMatchObject([
+        { anchor: 'up', state: 'anchored', size: checkpoint.size },
+        { anchor: 'down', state: 'failed', code: 'anchor_unreachable' },
+      ]);
+    }
+    const receipts = (await told(store, 'checkpoint_anchored')).map((each) => each.control);
+    const held = await up.list({ origin: ORIGIN });
+    expect(receipts.map(({ anchor, size }) => [anchor, size])).toEqual(
+      held.map(({ note }) => ['up', Number(parseCheckpoint(note!).size)]),
+    );
+    expect(held).toHaveLength(2);
+    await first.close();
+    // The store, and with it the journal, is put back to before it was anchored: the anchor knows better.
+    rmSync(join(dir, 'journal'), { recursive: true });
+    for (const table of ['audit_records', 'audit_tombstones'])
+      await store.command(`TRUNCATE TABLE spanledger.${table}`);
+    expect(await codeOf(() => keeperIn(dir, store, { anchors: [up, down] }))).toBe('keeper_lost');
   });
 });
 

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import type { Anchor } from '../../src/anchor/anchor.ts';
 import { LocalSigner, type Signer } from '../../src/chain/signer.ts';
 import type { Vkey } from '../../src/chain/vkey.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { ownKeys } from '../../src/keeper/enrolment.ts';
-import type { LedgerAnchor } from '../../src/keeper/publishing.ts';
 import { Keeper } from '../../src/keeper.ts';
 import { Writer } from '../../src/pipeline.ts';
 import type { AuditRecord } from '../../src/record/record.ts';
@@ -18,7 +18,7 @@ interface KeeperSaid {
   journal?: Journal;
   signer?: Signer;
   writers?: readonly Vkey[];
-  anchors?: readonly LedgerAnchor[];
+  anchors?: readonly Anchor[];
   clock?: Clock;
 }
 
