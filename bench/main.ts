@@ -2,6 +2,7 @@ import { cpus } from 'node:os';
 import { benchIngest } from './ingest.ts';
 import { benchOverhead } from './overhead.ts';
 import { benchRedact } from './redact.ts';
+import { benchRounds } from './rounds.ts';
 import { benchStages } from './stages.ts';
 import { benchUnderstand } from './understand.ts';
 import { benchVerify } from './verify.ts';
@@ -12,6 +13,7 @@ const BENCHES: { [name: string]: (spans?: number) => Promise<void> | void } = {
   stages: benchStages,
   ingest: benchIngest,
   verify: benchVerify,
+  rounds: benchRounds,
   overhead: benchOverhead,
 };
 
