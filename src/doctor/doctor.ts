@@ -1,4 +1,4 @@
-import type { Environment } from '../config/deployment.ts';
+import { type Environment, openDeployment } from '../config/deployment.ts';
 import type { Layout } from '../config/layout.ts';
 import { type Settings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError } from '../errors.ts';
@@ -12,6 +12,7 @@ import { ntpCheck, recordsClockCheck, storeClockCheck } from './clock.ts';
 import { directoryChecks } from './directory.ts';
 import { diskChecks } from './disk.ts';
 import { later, lookAtJournals } from './journals.ts';
+import { keeperChecks, roundsChecks } from './keeper.ts';
 import { contentKeysChecks, keyChecks } from './keys.ts';
 import { processChecks } from './process.ts';
 import { newestRecorded, recordsChecks } from './records.ts';
@@ -46,13 +47,15 @@ export interface Diagnosis {
 export async function examine({ layout, env, config, opened, now }: Patient): Promise<Diagnosis> {
   const { settings, checks: ofSettings } = lookAtSettings(layout, env, config, now);
   const journals = lookAtJournals(layout);
-  const asking = await lookAtStore(opened, settings, (store) =>
-    contentKeysChecks(store, layout, env, settings),
-  );
+  const asking = await lookAtStore(opened, settings, async (store) => [
+    ...(await contentKeysChecks(store, layout, env, settings)),
+    ...(await roundsChecks(store, settings, now)),
+  ]);
   const checks = [
     ...directoryChecks(layout, env),
     ...ofSettings,
     ...keyChecks(layout, env),
+    ...keeperChecks(layout, env, settings, ledgerIdIn(layout, env)),
     ...(asking.unseen ?? [recordsClockCheck(later(journals.newest, asking.newest), now)]),
     ...asking.clock,
     ntpCheck(),
@@ -62,6 +65,16 @@ export async function examine({ layout, env, config, opened, now }: Patient): Pr
     ...processChecks(env),
   ];
   return { checks, ...('unreachable' in asking ? { unreachable: asking.unreachable } : {}) };
+}
+
+/** Undefined where another check says what is wrong with it. */
+function ledgerIdIn(layout: Layout, env: Environment): string | undefined {
+  try {
+    return openDeployment(layout.dir, env).ledgerId;
+  } catch (error) {
+    if (isSpanledgerError(error)) return undefined;
+    throw error;
+  }
 }
 
 function lookAtSettings(layout: Layout, env: Environment, config: string | undefined, now: number) {

@@ -102,7 +102,7 @@ describe('a healthy deployment', () => {
     expect(document.code).toBe(0);
     const checks = new Set(document.checks.map(({ check }) => check.split('.')[0]));
     expect([...checks]).toEqual(
-      'directory settings keys clock disk journal store retention anchors verification tools process'.split(
+      'directory settings keys keeper clock disk journal store retention anchors verification tools process'.split(
         ' ',
       ),
     );
