@@ -25,6 +25,7 @@ const EXIT_CODES = {
   trust_invalid: 2,
   keeper_conflict: 2,
   keeper_lost: 2,
+  state_invalid: 2,
   store_schema: 2,
   directory_busy: 3,
   store_unreachable: 3,

@@ -84,8 +84,18 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       act(options, async (out) => (await import('./ingest.ts')).ingest(files, options, out)),
     );
 
-  command('verify', 'check every hash, link and column of the ledger', 'spanledger verify --json')
+  command('verify', 'check every hash, link, column and signature of the ledger', 'spanledger verify --json')
     .option('--conversation <id>', 'only the chains that hold records of this conversation')
+    .option('--resource <id>', 'only the chains that hold records of this resource')
+    .option('--from <time>', 'only the chains that hold records from this time on')
+    .option('--to <time>', 'and before this one')
+    .option(
+      '--trust <file>',
+      "whom to believe: public keys, or a C2SP policy (default: the directory's trust)",
+    )
+    .option('--state <file>', "what was seen last time (default: the directory's verify-state.json)")
+    .option('--incremental', 'read only what is new since that')
+    .option('--full', 'read everything (the default)')
     .addOption(
       new Option('--engine <engine>', 'where hashes are computed').choices(['sql', 'node']).default('sql'),
     )

@@ -1,6 +1,10 @@
-import { SpanledgerError } from '../errors.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import type { Layout } from '../config/layout.ts';
+import { messageOf, SpanledgerError } from '../errors.ts';
 import type { Verification } from '../verify/findings.ts';
-import { verify } from '../verify/verify.ts';
+import { readState, writeState } from '../verify/state.ts';
+import { type TrustFile, trustFile } from '../verify/trust.ts';
+import { judgeLedger } from '../verify/verify.ts';
 import { Ledger, type LedgerOptions } from './ledger.ts';
 import { indented, ink, inked, type Output, type Text, table } from './output.ts';
 import { Progress } from './progress.ts';
@@ -9,6 +13,13 @@ import { requireId } from './usage.ts';
 export interface VerifyCommandOptions extends LedgerOptions {
   conversation?: string;
   engine?: string;
+  resource?: string;
+  from?: string;
+  to?: string;
+  trust?: string;
+  state?: string;
+  incremental?: boolean;
+  full?: boolean;
 }
 
 /** 0 valid, 1 tampered, 5 nothing proven; 1 too when the store was just found not to hold what it had confirmed. */
@@ -19,18 +30,41 @@ export async function verifyCommand(options: VerifyCommandOptions, out: Output):
       hint: 'leave it out: sql is the default, node hashes in this process',
     });
   }
-  if (options.conversation !== undefined) requireId(options.conversation, '--conversation');
+  const { conversation, resource, from, to, incremental = false } = options;
+  if (conversation !== undefined) requireId(conversation, '--conversation');
+  if (resource !== undefined) requireId(resource, '--resource');
+  const isPart = [conversation, resource, from, to].some((each) => each !== undefined);
+  if (incremental && (options.full === true || isPart))
+    throw new SpanledgerError(
+      'usage_invalid',
+      '--incremental goes with neither --full nor a part of the ledger',
+      {
+        hint: 'it goes on from where the last verification ended, over the whole ledger',
+      },
+    );
   const ledger = await Ledger.open(options, 'read');
   try {
+    const { ledgerId, layout } = ledger.deployment;
+    const trust = trustOf(options.trust, layout);
+    const statePath = options.state ?? layout.stateFile;
+    const state = readState(statePath, ledgerId);
     await ledger.drain(out);
+    if (incremental && state === undefined) out.log(`There is no ${statePath} to go on from: all is read.`);
     const progress = new Progress('verified');
-    const result = await verify(ledger.store, {
-      ledgerId: ledger.deployment.ledgerId,
+    const { verification: result, state: next } = await judgeLedger(ledger.store, {
+      ledgerId,
       engine,
-      ...(options.conversation === undefined ? {} : { conversation: options.conversation }),
+      incremental,
+      ...(trust && { trust }),
+      ...(state && { state }),
+      ...(conversation === undefined ? {} : { conversation }),
+      ...(resource === undefined ? {} : { resource }),
+      ...(from === undefined ? {} : { from: timeOf(from, '--from') }),
+      ...(to === undefined ? {} : { to: timeOf(to, '--to') }),
       progress: (done, total) => progress.update(done, total),
     });
     progress.done();
+    if (next !== undefined) writeState(statePath, next);
     await ledger.tellVerified(result.status);
     out.document(result);
     for (const line of verificationLines(result)) out.line(line);
@@ -38,6 +72,30 @@ export async function verifyCommand(options: VerifyCommandOptions, out: Output):
   } finally {
     await ledger.close();
   }
+}
+
+/** The file that was named, else the directory's own, where there is one. */
+function trustOf(named: string | undefined, { trustFile: own }: Layout): TrustFile | undefined {
+  if (named === undefined && !existsSync(own)) return undefined;
+  const path = named ?? own;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new SpanledgerError('trust_invalid', `${path}: ${messageOf(cause)}`, {
+      cause,
+      hint: 'name a file of public keys, one a line, that you have from somebody you believe',
+    });
+  }
+  return trustFile(text, named === undefined ? 'local' : 'given');
+}
+
+function timeOf(text: string, what: string): string {
+  const time = new Date(text);
+  if (!Number.isNaN(time.getTime())) return time.toISOString();
+  throw new SpanledgerError('usage_invalid', `${what} is no time: ${text}`, {
+    hint: 'write it as 2026-03-01 or 2026-03-01T12:00:00Z',
+  });
 }
 
 const MAX_FINDINGS = 20;
@@ -55,13 +113,26 @@ export function verificationLines(result: Verification): Text[] {
       .map((f) => [
         f.severity,
         f.code,
-        `${f.chain_id}:${f.seq}${f.to === undefined || f.to === f.seq ? '' : ` to ${f.to}`}`,
+        f.chain_id === ''
+          ? 'the ledger'
+          : `${f.chain_id}:${f.seq}${f.to === undefined || f.to === f.seq ? '' : ` to ${f.to}`}`,
         f.detail,
       ]);
     lines.push(...table(['severity', 'finding', 'record', 'detail'], rows).map(indented));
     if (findings.length > MAX_FINDINGS)
       lines.push(`  and ${findings.length - MAX_FINDINGS} more: see them all with --json`);
   }
+  const { trust, trusted_keys, checkpoints_verified, rounds_verified, anchors_verified, unanchored } = result;
+  if (checkpoints_verified + rounds_verified > 0)
+    lines.push(
+      `  ${checkpoints_verified} checkpoints, ${rounds_verified} rounds and ${anchors_verified} anchors verified; ${unanchored} records are vouched for by their own chain alone`,
+    );
+  if (trust !== 'none')
+    lines.push(
+      `  believing ${trusted_keys.join(', ')}${trust === 'local' ? ', as the directory itself says' : ''}`,
+    );
+  if (status === 'incomplete')
+    lines.push('  nobody says whose signatures to believe: name a file of keys with --trust');
   if (status === 'empty') lines.push('  there are no records: nothing is proven');
   return lines;
 }

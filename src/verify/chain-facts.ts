@@ -1,5 +1,7 @@
 import { rootOf } from '../chain/merkle.ts';
+import type { Vkey } from '../chain/vkey.ts';
 import type { JudgedChain, KnownChain } from './baseline.ts';
+import { writerKey } from './checkpoints.ts';
 import type { Enrolled, Opened } from './ledger-records.ts';
 import { Walk } from './walk.ts';
 
@@ -11,6 +13,8 @@ export class ChainFacts {
   opened: Opened | undefined;
   /** What it says of chains that a relay took. */
   readonly enrolled: Enrolled[] = [];
+  /** The key of its checkpoints, where its `chain_opened` names one for this chain. */
+  key: Vkey | undefined;
   /** Its size with its `chain_closed`, if it has one. */
   closedAt: bigint | undefined;
   /** `recorded_at` of its first record and of its last. */
@@ -20,6 +24,14 @@ export class ChainFacts {
   firstNote: bigint | undefined;
   /** Size of its newest good checkpoint. */
   checkpoint: number | undefined;
+  /** A record of it is false: a root that differs says nothing more. */
+  isTainted = false;
+  /** Places of checkpoints that are none. */
+  readonly badNotes = new Set<bigint>();
+  /** What was told of its checkpoints: of a kind only the first. */
+  readonly told = new Set<string>();
+  /** As the newest round lists it; 0 where none does. */
+  listedSize = 0;
   /** When the first record was recorded that no checkpoint covers, or that the last round does not. */
   sinceNote: string | undefined;
   sinceListing: string | undefined;
@@ -30,6 +42,7 @@ export class ChainFacts {
     if (known === undefined) return;
     const { role = 'records', vkey, closed, size } = known;
     this.opened = { role, ...(vkey === undefined ? {} : { vkey }) };
+    this.key = vkey === undefined ? undefined : writerKey(vkey, id);
     if (closed === true) this.closedAt = BigInt(size);
     this.openedAt = known.opened_at;
     this.recordedAt = known.recorded_at;
@@ -39,6 +52,11 @@ export class ChainFacts {
   /** Nothing follows its end. */
   get isClosed(): boolean {
     return this.closedAt === this.walk.size;
+  }
+
+  /** Over all before the place `seq`, where it can be told and has not been told to be another already. */
+  rootBefore(seq: bigint): string | undefined {
+    return this.isTainted || this.walk.size !== seq ? undefined : this.walk.root;
   }
 
   /** Undefined for a chain with a hole: nobody goes on from there. */

@@ -9,12 +9,34 @@ export const FINDINGS = {
   duplicate_conflict: 'critical',
   tombstone_mismatch: 'critical',
   interrupted: 'info',
+  tail_truncated: 'critical',
+  tail_unanchored: 'warning',
+  chain_missing: 'critical',
+  chain_undeclared: 'critical',
+  chain_stale: 'warning',
   fork: 'critical',
+  ledger_missing: 'critical',
+  rollback: 'critical',
+  checkpoint_invalid: 'critical',
+  checkpoint_untrusted: 'critical',
+  checkpoint_mismatch: 'critical',
+  checkpoint_missing: 'critical',
+  checkpoint_fork: 'critical',
+  anchor_missing: 'critical',
+  anchor_mismatch: 'critical',
+  key_rotation_invalid: 'critical',
   content_mismatch: 'critical',
+  read_inconsistent: 'critical',
+  trust_changed: 'warning',
+  clock_regression: 'warning',
+  time_unattested: 'info',
 } as const satisfies { [code: string]: Severity };
 
 export type Severity = 'critical' | 'warning' | 'info';
 export type FindingCode = keyof typeof FINDINGS;
+
+/** Tells of a finding; one about the ledger is of the chain "" and the seq 0. */
+export type Report = (code: FindingCode, chainId: string, seq: bigint, detail: string, to?: bigint) => void;
 
 export interface Finding {
   code: FindingCode;

@@ -4,6 +4,7 @@ import type { AuditRecord } from '../record/record.ts';
 import { vaultedIn } from '../vault/sealed.ts';
 import type { Baseline, JudgedChain } from './baseline.ts';
 import { ChainFacts } from './chain-facts.ts';
+import { judgeNote, type NoteInPlace, writerKey } from './checkpoints.ts';
 import type { ContentPlace, FoundContent } from './contents.ts';
 import {
   type ChainResult,
@@ -11,15 +12,34 @@ import {
   type Finding,
   type FindingCode,
   place,
+  type Report,
   sortFindings,
 } from './findings.ts';
 import { Interruptions, type OpenIntent } from './interruptions.ts';
-import { controlOf, readEnrolled, readOpened } from './ledger-records.ts';
+import { controlOf, readEnrolled, readNote, readOpened } from './ledger-records.ts';
+import { type JudgedLine, judgeLine } from './line.ts';
+import type { ControlChain, LineRecord } from './line-records.ts';
+import { type AnchorView, judgeOutside } from './outside.ts';
 import type { Points } from './points.ts';
 import { Rollbacks } from './rollbacks.ts';
-import type { Payload, Row, Stretch } from './scan.ts';
+import { type JudgedRounds, judgeRounds } from './rounds.ts';
+import type { Head, Payload, Row, Stretch } from './scan.ts';
+import { judgeStanding } from './standing.ts';
+import type { VerifierState } from './state.ts';
 import { Successors } from './successors.ts';
+import { Times } from './times.ts';
+import { ledgerKeys, type TrustFile } from './trust.ts';
 
+const TAINTING: ReadonlySet<FindingCode> = new Set([
+  'record_mismatch',
+  'duplicate_conflict',
+  'tombstone_mismatch',
+]);
+const UNSOUND: ReadonlySet<FindingCode> = new Set([
+  'record_mismatch',
+  'payload_not_canonical',
+  'duplicate_conflict',
+]);
 const NOT_LINKED = 'it does not hash to its record_hash over the record before it';
 
 export interface JudgeOptions {
@@ -30,6 +50,28 @@ export interface JudgeOptions {
   baseline?: Baseline;
   /** Sizes at which chains are asked for. */
   points?: Points;
+  /** As rounds list chains last, before any of them is judged. */
+  listedSizes?: ReadonlyMap<string, number>;
+}
+
+/** What stands outside the chains, and is judged once all of them have been read. */
+export interface WholeLedger {
+  trust: TrustFile | null | undefined;
+  lines: readonly (readonly ControlChain[])[];
+  before: VerifierState | undefined;
+  /** Only what moved since was read. */
+  isIncremental: boolean;
+  anchors: readonly AnchorView[];
+  /** No chain was found at all. */
+  isEmpty: boolean;
+}
+
+export interface JudgedWhole {
+  unanchored: number;
+  checkpoints: number;
+  rounds: JudgedRounds | undefined;
+  line: JudgedLine | undefined;
+  anchored: number;
 }
 
 /**
@@ -50,6 +92,12 @@ export class Judge {
   readonly #rollbacks = new Rollbacks();
   readonly #successors = new Successors();
   readonly #interruptions = new Interruptions();
+  /** Of control chains: their keys are known once all of their line has been read. */
+  readonly #ledgerNotes = new Map<string, NoteInPlace[]>();
+  /** Places of which nothing is believed. */
+  readonly #unsound = new Set<string>();
+  readonly #times: Times;
+  #goodNotes = 0;
   #chain: ChainFacts | undefined;
   /** The last row of the chain that is read, if that is a row. */
   #lastRow: Row | undefined;
@@ -58,6 +106,7 @@ export class Judge {
 
   constructor(options: JudgeOptions) {
     this.#options = options;
+    this.#times = new Times(options.points, (...found) => this.#report(...found));
   }
 
   get chains(): ChainResult[] {
@@ -120,7 +169,10 @@ export class Judge {
     this.#interruptions.hear(chainId, seq, payload);
     const read = readCanonical(payload);
     if ('problem' in read) this.#report('payload_not_canonical', chainId, seq, read.problem);
-    else this.#refers(chainId, seq, read.value);
+    else {
+      this.#times.hear(this.#chains.get(chainId)!, seq, read.value);
+      this.#refers(chainId, seq, read.value);
+    }
   }
 
   /** What the vault has at some places. A row beside the right one, of another ref, is nobody's content. */
@@ -177,6 +229,145 @@ export class Judge {
     sortFindings(this.findings);
   }
 
+  /** Places that were known, or have just been read, as they are now. */
+  heads(expected: readonly Head[], found: readonly Head[], code: 'rollback' | 'read_inconsistent'): void {
+    const hashes = new Map(found.map(({ chainId, seq, hash }) => [`${chainId}:${seq}`, hash]));
+    for (const { chainId, seq, hash } of expected) {
+      const now = hashes.get(`${chainId}:${seq}`);
+      if (now === hash) continue;
+      const what = code === 'rollback' ? 'a verification before saw' : 'a moment ago there was';
+      this.#report(
+        code,
+        chainId,
+        seq,
+        `${what} another record here${now === undefined ? ', and there is none' : ''}`,
+      );
+    }
+  }
+
+  /** The last place of each chain in which nothing is amiss. */
+  get ends(): Head[] {
+    this.#leave();
+    return [...this.#chains.values()]
+      .filter(({ id, walk }) => !this.#tampered.has(id) && walk.size > 0n)
+      .map(({ id, walk }) => ({ chainId: id, seq: walk.size - 1n, hash: walk.head }));
+  }
+
+  /** What others say of the ledger, and its control chains; `finish` comes after it. */
+  whole({ trust, lines, before, isIncremental, anchors, isEmpty }: WholeLedger): JudgedWhole {
+    this.#leave();
+    const { ledgerId, asOf } = this.#options;
+    const points = this.#options.points!;
+    const report: Report = (...found) => this.#report(...found);
+    const isSound = ({ chainId, seq }: LineRecord) => !this.#unsound.has(`${chainId}:${seq}`);
+    const trusted = ledgerKeys(trust ?? undefined);
+    const judged = lines.map((chains) =>
+      judgeLine(chains, { ledgerId, trusted, notes: this.#ledgerNotes, isSound, report }),
+    );
+    // The line of the ledger is the one its key has signed most of: another is nobody's, or the work of a copied key.
+    const line = judged.toSorted((a, b) => b.verified - a.verified)[0];
+    for (const other of judged)
+      if (other !== line && other.newest !== undefined)
+        report(
+          'checkpoint_fork',
+          other.newest.chainId,
+          BigInt(other.newest.size),
+          'the ledger’s key has signed another line of control chains',
+        );
+    if (trust && before?.trustSha256 && before.trustSha256 !== trust.sha256)
+      report(
+        'trust_changed',
+        '',
+        0n,
+        `the trust file is another than the one that was trusted before, ${before.trustSha256}`,
+      );
+    const isKnown =
+      trust?.source === 'given' ||
+      (before?.chains.size ?? 0) > 0 ||
+      anchors.some(({ held }) => held.length > 0);
+    if (isEmpty && isKnown)
+      report('ledger_missing', '', 0n, 'there is no record, and others know of this ledger');
+    const chains = this.#withKnown(line?.chains ?? []);
+    if (before !== undefined) this.#judgeKnownChains(before, isIncremental);
+    const outside = judgeOutside({
+      line,
+      chains,
+      points,
+      anchors,
+      origins: before?.origins ?? new Map(),
+      isSound,
+      report,
+    });
+    const known =
+      isIncremental && before !== undefined
+        ? {
+            listed: before.listed,
+            last: before.lastRound,
+            ...(before.lastRoundAt === undefined ? {} : { lastAt: before.lastRoundAt }),
+          }
+        : undefined;
+    const rounds = line && judgeRounds(line, known, isSound, report);
+    const abandoned = new Set(
+      (line?.chains ?? []).flatMap(({ records }) =>
+        records.flatMap((each) => (each.kind === 'abandoned' && isSound(each) ? [each.abandoned] : [])),
+      ),
+    );
+    for (const each of (line?.chains ?? []).flatMap(({ records }) => records))
+      if (each.kind === 'malformed' && isSound(each))
+        report('checkpoint_invalid', each.chainId, each.seq, `it is no ${each.action} as a keeper writes it`);
+    const now = outside.attestedAt === undefined ? asOf * 1_000 : Date.parse(outside.attestedAt);
+    const { unanchored, byTime } = judgeStanding({
+      chains: this.#chains,
+      points,
+      line,
+      rounds,
+      isUnread: (id) => isIncremental && before?.chains.has(id) === true && !this.#chains.has(id),
+      hasEnded: (id) => abandoned.has(id) || this.#successors.has(id),
+      isWatched: trust?.source === 'given' || (rounds?.listed.size ?? 0) > 0 || anchors.length > 0,
+      asOf: now,
+      report,
+    });
+    if (outside.attestedAt === undefined && (byTime || trust?.source === 'given') && !isEmpty)
+      report(
+        'time_unattested',
+        '',
+        0n,
+        'nobody else attests what time it is: the clock of this host was taken',
+      );
+    const checkpoints = this.#goodNotes + (line?.verified ?? 0);
+    return { unanchored, checkpoints, rounds, line, anchored: outside.verified };
+  }
+
+  /** The chains read, and those of a line that have not moved. */
+  #withKnown(line: readonly ControlChain[]): ReadonlyMap<string, ChainFacts> {
+    const chains = new Map(this.#chains);
+    for (const { chainId } of line) {
+      const known = this.#options.baseline?.get(chainId);
+      if (!chains.has(chainId) && known !== undefined) chains.set(chainId, new ChainFacts(chainId, known));
+    }
+    return chains;
+  }
+
+  /** What a verification before saw must be there still. */
+  #judgeKnownChains({ chains }: VerifierState, isIncremental: boolean): void {
+    if (isIncremental) return;
+    for (const [id, { size, head }] of chains) {
+      const found = this.#chains.get(id)?.walk.size ?? 0n;
+      const last = BigInt(size) - 1n;
+      const point = this.#options.points!.at(id, size);
+      if (found <= last)
+        this.#report(
+          'rollback',
+          id,
+          found,
+          `a verification before saw ${size} records of it, and there are ${found}`,
+          last,
+        );
+      else if (point !== undefined && point.head !== head)
+        this.#report('rollback', id, last, `a verification before saw another record here`);
+    }
+  }
+
   /** Of a hole before a later record `#follows` has told: here it is the end that is missing. */
   #rolledBack(id: string, last: bigint): void {
     const from = this.#chains.get(id)?.walk.size ?? 0n;
@@ -193,6 +384,7 @@ export class Judge {
     if (this.#chain?.id === id) return this.#chain;
     this.#leave();
     this.#chain = new ChainFacts(id, this.#options.baseline?.get(id));
+    this.#chain.listedSize = this.#options.listedSizes?.get(id) ?? 0;
     this.#chains.set(id, this.#chain);
     this.#sizes = this.#options.points?.sizesOf(id).reverse() ?? [];
     this.#lastRow = undefined;
@@ -215,14 +407,15 @@ export class Judge {
   }
 
   /** Notes what the chain is now, if that was asked for. */
-  #reach({ id, walk }: ChainFacts): void {
+  #reach(chain: ChainFacts): void {
+    const { id, walk } = chain;
     for (
       let size = this.#sizes.at(-1);
       size !== undefined && BigInt(size) <= walk.size;
       size = this.#sizes.at(-1)
     ) {
       if (BigInt(size) === walk.size)
-        this.#options.points!.found(id, size, { head: walk.head, root: walk.root });
+        this.#options.points!.found(id, size, { head: walk.head, root: chain.rootBefore(walk.size) });
       this.#sizes.pop();
     }
   }
@@ -231,10 +424,44 @@ export class Judge {
   #mark(chain: ChainFacts, seq: bigint, payload: string | Uint8Array): void {
     const found = controlOf(payload);
     if (found === undefined) return;
-    if (found.action === 'chain_opened' && seq === 0n) chain.opened = readOpened(found.control);
-    if (found.action === 'chain_closed') chain.closedAt = seq + 1n;
-    const enrolled = found.action === 'chain_enrolled' ? readEnrolled(found.control) : undefined;
+    const { action, control } = found;
+    if (action === 'chain_opened' && seq === 0n) {
+      chain.opened = readOpened(control);
+      chain.key = chain.opened?.vkey === undefined ? undefined : writerKey(chain.opened.vkey, chain.id);
+    }
+    const enrolled = action === 'chain_enrolled' ? readEnrolled(control) : undefined;
     if (enrolled !== undefined) chain.enrolled.push(enrolled);
+    const isSigned =
+      control.note !== undefined || (action === 'chain_closed' && chain.opened?.vkey !== undefined);
+    if (action === 'checkpoint' || (action === 'chain_closed' && isSigned))
+      this.#note(chain, seq, readNote(control));
+    if (action !== 'chain_closed') return;
+    if (chain.closedAt === undefined) chain.closedAt = seq + 1n;
+  }
+
+  #note(chain: ChainFacts, seq: bigint, note: string | undefined): void {
+    const { id, key, opened } = chain;
+    // Without its beginning there is no key to know it by; that it is missing is told.
+    if (opened === undefined) return;
+    const place: NoteInPlace = { chainId: id, seq, note, root: chain.rootBefore(seq) };
+    if (opened.role === 'control') {
+      this.#ledgerNotes.set(id, [...(this.#ledgerNotes.get(id) ?? []), place]);
+      return;
+    }
+    const verdict = judgeNote(place, key === undefined ? [] : [key]);
+    chain.firstNote ??= seq;
+    if (verdict.kind === 'good') {
+      chain.checkpoint = Number(seq);
+      this.#goodNotes += 1;
+      return;
+    }
+    if (verdict.kind === 'unchecked') return;
+    chain.badNotes.add(seq);
+    if (verdict.kind === 'invalid') this.#find('checkpoint_invalid', chain, seq, verdict.why);
+    else if (!chain.told.has(verdict.kind)) {
+      chain.told.add(verdict.kind);
+      this.#find(`checkpoint_${verdict.kind}`, chain, seq, verdict.why);
+    }
   }
 
   #statusOf(id: string): 'valid' | 'tampered' {
@@ -272,7 +499,10 @@ export class Judge {
     this.#interruptions.hear(row.chainId, row.seq, row.payload);
     const read = readCanonical(row.payload);
     if ('problem' in read) this.#find('payload_not_canonical', chain, row.seq, read.problem);
-    else this.#refers(row.chainId, row.seq, read.value);
+    else {
+      this.#times.hear(chain, row.seq, read.value);
+      this.#refers(row.chainId, row.seq, read.value);
+    }
   }
 
   /** Between its tombstone and its purge a record stands twice, with equal hashes: that is no duplicate. */
@@ -303,5 +533,8 @@ export class Judge {
     if (to !== undefined) finding.to = place(to);
     this.findings.push(finding);
     if (finding.severity === 'critical') this.#tampered.add(chainId);
+    const chain = this.#chains.get(chainId);
+    if (chain !== undefined && TAINTING.has(code)) chain.isTainted = true;
+    if (UNSOUND.has(code)) this.#unsound.add(`${chainId}:${seq}`);
   }
 }

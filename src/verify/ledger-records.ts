@@ -1,3 +1,4 @@
+import { isHash } from '../chain/merkle.ts';
 import type { AuditRecord } from '../record/record.ts';
 
 /** What `chain_opened` says of its chain. */
@@ -7,13 +8,100 @@ export interface Opened {
   enrol?: string;
 }
 
+/** A chain in a round. */
+export interface Listing {
+  chain_id: string;
+  size: number;
+  head: string;
+  root: string;
+  /** Where it is listed for the first time. */
+  vkey?: string;
+}
+
+export interface Round {
+  round: number;
+  chains: Listing[];
+  all: { count: number; root: string };
+  failed: string[];
+}
+
+export interface KeyRotated {
+  old: string;
+  new: string;
+  from: number;
+  sig_old: string;
+  sig_new: string;
+}
+
+/** What an anchor gave for a ledger checkpoint. */
+export interface AnchorReceipt {
+  anchor: string;
+  kind: string;
+  size: number;
+  root: string;
+  attested_at?: string;
+  proof: unknown;
+}
+
 type Fields = { [field: string]: unknown };
+
+const CHAIN_ID = /^[a-z0-9][a-z0-9._-]{0,127}$/;
+
+/** Each strict reader takes a record's `control`, and is undefined for anything but what a writer writes. */
 
 export function readOpened(control: Fields): Opened | undefined {
   const { role, vkey, enrol } = control;
   if (role !== 'records' && role !== 'control') return undefined;
   if (!isTextOrAbsent(vkey) || !isTextOrAbsent(enrol)) return undefined;
   return { role, ...(vkey === undefined ? {} : { vkey }), ...(enrol === undefined ? {} : { enrol }) };
+}
+
+/** The note of a `checkpoint` or a `chain_closed`. */
+export function readNote(control: Fields): string | undefined {
+  return typeof control.note === 'string' ? control.note : undefined;
+}
+
+/** Chains in byte order, each once; sizes of at least one record. */
+export function readRound(control: Fields): Round | undefined {
+  const { round, chains, all, failed } = control;
+  if (!isCount(round) || !Array.isArray(chains) || !isFields(all) || !Array.isArray(failed)) return undefined;
+  const { count, root } = all;
+  if (!isCount(count) || !isHash(root) || !failed.every(isChainId) || !isAscending(failed)) return undefined;
+  const listings: Listing[] = [];
+  for (const each of chains as unknown[]) {
+    const listing = isFields(each) ? readListing(each) : undefined;
+    if (listing === undefined) return undefined;
+    listings.push(listing);
+  }
+  if (!isAscending(listings.map(({ chain_id }) => chain_id))) return undefined;
+  return { round, chains: listings, all: { count, root }, failed };
+}
+
+function readListing({ chain_id, size, head, root, vkey }: Fields): Listing | undefined {
+  if (!isChainId(chain_id) || !isCount(size) || size === 0 || !isHash(head) || !isHash(root))
+    return undefined;
+  if (!isTextOrAbsent(vkey)) return undefined;
+  return { chain_id, size, head, root, ...(vkey === undefined ? {} : { vkey }) };
+}
+
+export function readRotation(control: Fields): KeyRotated | undefined {
+  const { old, new: next, from, sig_old, sig_new } = control;
+  const texts = [old, next, sig_old, sig_new];
+  if (!texts.every((each) => typeof each === 'string') || !isCount(from)) return undefined;
+  return { old, new: next, from, sig_old, sig_new } as KeyRotated;
+}
+
+export function readReceipt(control: Fields): AnchorReceipt | undefined {
+  const { anchor, kind, size, root, attested_at, proof } = control;
+  if (typeof anchor !== 'string' || typeof kind !== 'string' || !isCount(size) || !isHash(root))
+    return undefined;
+  if (!isTextOrAbsent(attested_at)) return undefined;
+  return { anchor, kind, size, root, proof, ...(attested_at === undefined ? {} : { attested_at }) };
+}
+
+/** A chain whose journal is lost: nothing more comes of it. */
+export function readAbandoned({ chain_id }: Fields): string | undefined {
+  return isChainId(chain_id) ? chain_id : undefined;
 }
 
 /** What a relay says of a chain whose first record it took: `chain_enrolled`. */
@@ -47,10 +135,18 @@ function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isChainId(value: unknown): value is string {
+  return typeof value === 'string' && CHAIN_ID.test(value);
+}
+
 function isTextOrAbsent(value: unknown): value is string | undefined {
   return value === undefined || typeof value === 'string';
 }
 
-function isChainId(value: unknown): value is string {
-  return typeof value === 'string' && /^[a-z0-9][a-z0-9._-]{0,127}$/.test(value);
+function isAscending(ids: readonly string[]): boolean {
+  return ids.every((id, i) => i === 0 || ids[i - 1]! < id);
 }

@@ -10,6 +10,7 @@ export interface Point {
 export class Points {
   readonly #wanted = new Map<string, Set<number>>();
   readonly #found = new Map<string, Map<number, Point>>();
+  readonly #times = new Map<string, string>();
 
   want(chainId: string, size: number): void {
     const sizes = this.#wanted.get(chainId) ?? new Set();
@@ -24,6 +25,15 @@ export class Points {
   found(chainId: string, size: number, point: Point): void {
     const points = this.#found.get(chainId) ?? new Map<number, Point>();
     this.#found.set(chainId, points.set(size, point));
+  }
+
+  /** When its last record was recorded then. */
+  heard(chainId: string, size: number, at: string): void {
+    if (this.#wanted.get(chainId)?.has(size)) this.#times.set(`${chainId}:${size}`, at);
+  }
+
+  timeAt(chainId: string, size: number): string | undefined {
+    return this.#times.get(`${chainId}:${size}`);
   }
 
   /** Undefined where the way did not lead past it. */

@@ -23,7 +23,8 @@ const PAGE_BYTES = 16 * 1024 * 1024;
 /** A chain's id, or U+FFFD and its hex where it is no text: no record hashes to that. */
 export const CHAIN_NAME = `if(isValidUTF8(chain_id), chain_id, concat('\ufffd', lower(hex(chain_id))))`;
 
-const PAYLOAD = `isValidUTF8(payload) AS is_text, if(is_text, payload, base64Encode(payload)) AS payload_text`;
+/** Of a record, as `payloadOf` reads it. */
+export const PAYLOAD = `isValidUTF8(payload) AS is_text, if(is_text, payload, base64Encode(payload)) AS payload_text`;
 
 const ONE = 'chain_id = unhex({chain:String}) AND seq BETWEEN {from:UInt64} AND {to:UInt64}';
 const bound = (of: 'from' | 'to') =>
@@ -124,6 +125,14 @@ SELECT * FROM
 )
 ORDER BY bytes, seq, live DESC, hash, digest, expires LIMIT {limit:UInt64} OFFSET {offset:UInt64}`;
 
+/** A row of a query for payloads. */
+export interface PayloadRow {
+  name: string;
+  seq: string;
+  is_text: boolean;
+  payload_text: string;
+}
+
 interface RawRow {
   bytes: string;
   seq: string;
@@ -158,7 +167,7 @@ async function* readPage(store: Store, { ranges, limit }: Page): AsyncGenerator<
         expiresAt: Number(row.expires),
         recordHash: row.hash,
         payloadDigest: row.digest,
-        payload: bytesOf(row),
+        payload: payloadOf(row),
         columns:
           row.columns.length === 0
             ? []
@@ -188,7 +197,7 @@ export async function* readPayloads(store: Store, stretches: readonly Stretch[])
       parameters,
     );
     for (const row of rows)
-      yield { chainId: names.get(row.bytes)!, seq: BigInt(row.seq), payload: bytesOf(row) };
+      yield { chainId: names.get(row.bytes)!, seq: BigInt(row.seq), payload: payloadOf(row) };
   }
 }
 
@@ -203,11 +212,15 @@ export async function readMarks(store: Store, ranges: readonly Range[]): Promise
     `SELECT lower(hex(chain_id)) AS bytes, seq, ${PAYLOAD} FROM spanledger.audit_records WHERE ${where} AND ${MARKS} ORDER BY chain_id, seq`,
     parameters,
   );
-  return rows.map((row) => ({ chainId: names.get(row.bytes)!, seq: BigInt(row.seq), payload: bytesOf(row) }));
+  return rows.map((row) => ({
+    chainId: names.get(row.bytes)!,
+    seq: BigInt(row.seq),
+    payload: payloadOf(row),
+  }));
 }
 
 /** Bytes that are not UTF-8 do not pass through JSON, so they come as base64. */
-function bytesOf(row: Pick<RawRow, 'is_text' | 'payload_text'>): Uint8Array | string {
+export function payloadOf(row: Pick<RawRow, 'is_text' | 'payload_text'>): Uint8Array | string {
   return row.is_text ? row.payload_text : Buffer.from(row.payload_text, 'base64');
 }
 

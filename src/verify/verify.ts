@@ -4,23 +4,47 @@ import { CONTENTS_AT_ONCE } from './contents.ts';
 import type { Verification } from './findings.ts';
 import type { OpenIntent } from './interruptions.ts';
 import { Judge } from './judge.ts';
+import { linesOf, readControlChains } from './line-records.ts';
 import { nodeScanner } from './node-scanner.ts';
+import { type AnchorView, sizesOutside } from './outside.ts';
+import { Points } from './points.ts';
 import { CHAIN_NAME, PAGE_RANGES, PAGE_ROWS } from './rows.ts';
-import type { Scanner, Stretch } from './scan.ts';
+import type { Head, Scanner, Stretch } from './scan.ts';
 import { sqlScanner } from './sql-scanner.ts';
+import { nextState, type StateFile, type VerifierState } from './state.ts';
+import { ledgerKeys, type TrustFile } from './trust.ts';
 
 export interface VerifyOptions {
   ledgerId: string;
   engine?: 'sql' | 'node';
   /** Only the chains that hold records of this conversation; its records are what is counted. */
   conversation?: string;
+  /** Likewise, of this resource. */
+  resource?: string;
+  /** Likewise, that occurred from this time on, RFC 3339; and before this one. */
+  from?: string;
+  to?: string;
   /**
-   * When it is, in Unix seconds: contents that have expired may be gone.
+   * When it is, in Unix seconds: contents that have expired may be gone. A time that an anchor attests comes before it.
    * @default the host's clock
    */
   asOf?: number;
   progress?: (done: number, total: number) => void;
-  /** What is known of chains: only what follows it is read, and chains it does not know. All of it, where absent. */
+  /**
+   * Whom to believe. Null where somebody asked, and there is no file: what is signed cannot be checked then. Left out,
+   * the ledger is only compared with itself.
+   */
+  trust?: TrustFile | null;
+  /** What a verifier remembers of the ledger. */
+  state?: StateFile;
+  /** Go on from the state: read only what is new since. Without a state, all of it is. */
+  incremental?: boolean;
+  /** What others have of the ledger, read back from there. */
+  anchors?: readonly AnchorView[];
+  /**
+   * What a keeper knows of chains: only what follows it is read, and chains it does not know. Chains are judged then,
+   * and not what rounds and anchors say of them.
+   */
   baseline?: Baseline;
   /** With a baseline: only these chains, whether it knows them or not. */
   chains?: readonly string[];
@@ -30,11 +54,13 @@ export interface Judgement {
   verification: Verification;
   /** Those that were read and have no hole; of those in the baseline, only those that have moved. */
   chains: JudgedChain[];
+  /** What a verifier remembers from now on: of the whole ledger, where nothing was found to be tampered with. */
+  state?: VerifierState;
 }
 
 /**
- * Recomputes every hash, link and column of a ledger, and the canonical form of every payload. Writes nothing.
- * Zero records are never valid.
+ * Recomputes every hash, link and column of a ledger, and the canonical form of every payload; judges its checkpoints,
+ * rounds and anchors. Writes nothing. Zero records are never valid.
  *
  * @throws SpanledgerError `store_unreachable`, `store_failed`
  */
@@ -48,37 +74,43 @@ export async function verify(store: Store, options: VerifyOptions): Promise<Veri
  * @throws SpanledgerError `store_unreachable`, `store_failed`
  */
 export async function judgeLedger(store: Store, options: VerifyOptions): Promise<Judgement> {
-  const { ledgerId, baseline } = options;
+  const { ledgerId, trust, state, anchors = [] } = options;
   const started = performance.now();
-  const scope =
-    options.conversation === undefined ? undefined : await conversationScope(store, options.conversation);
+  const before = state?.state;
+  const isIncremental = options.incremental === true && before !== undefined;
+  const baseline = isIncremental ? before.chains : options.baseline;
+  const scope = await scopeOf(store, options);
   const chains = scope?.chains ?? options.chains;
+  const isWhole = chains === undefined && options.baseline === undefined;
+  const outside = isWhole ? await preread(store, before, isIncremental, anchors) : undefined;
   const scanned = { ...(chains && { chains }), ...(baseline && { baseline }) };
   const scanner =
     options.engine === 'node' ? nodeScanner(store, scanned) : sqlScanner(store, ledgerId, scanned);
   const judge = new Judge({
     ledgerId,
     asOf: options.asOf ?? Date.now() / 1_000,
-    ...(baseline === undefined ? {} : { baseline }),
+    ...(baseline && { baseline }),
+    ...outside,
   });
-  const clean = new Clean(judge, scanner);
   const total = await scanner.total();
-  for await (const found of scanner.scan()) {
-    if (found.what === 'row') judge.row(found);
-    else {
-      judge.stretch(found);
-      await clean.add(found);
-    }
-    await judgeContents(judge, scanner, CONTENTS_AT_ONCE);
-    options.progress?.(judge.records, total);
+  if (baseline !== undefined) {
+    const known = headsOf(baseline, chains);
+    judge.heads(known, await scanner.heads(known), 'rollback');
   }
-  await clean.check();
+  await readAll(judge, scanner, (done) => options.progress?.(done, total));
   for (const intent of judge.openIntents) if (!(await hasOutcome(store, intent))) judge.interrupted(intent);
   await judgeContents(judge, scanner, 1);
+  const { ends } = judge;
+  judge.heads(ends, await scanner.heads(ends), 'read_inconsistent');
+  const isEmpty = judge.records === 0 && !baseline?.size;
+  const whole =
+    outside && judge.whole({ trust, lines: outside.lines, before, isIncremental, anchors, isEmpty });
   judge.finish(chains);
   const broken = judge.findings.find((finding) => finding.severity === 'critical');
+  const isUnproven = trust === null && judge.judged.some(({ vkey }) => vkey !== undefined);
+  const status = broken !== undefined ? 'tampered' : isEmpty ? 'empty' : isUnproven ? 'incomplete' : 'valid';
   const verification: Verification = {
-    status: broken !== undefined ? 'tampered' : judge.records === 0 && !baseline?.size ? 'empty' : 'valid',
+    status,
     ledger_id: ledgerId,
     records_checked: scope?.records ?? judge.records,
     chains: judge.chains,
@@ -90,17 +122,75 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
     expired: judge.expired,
     erased: judge.erased,
     on_hold: 0,
-    unanchored: 0,
-    checkpoints_verified: 0,
-    rounds_verified: 0,
-    anchors_verified: 0,
-    trust: 'none',
-    trust_sha256: null,
-    state_sha256: null,
-    trusted_keys: [],
+    unanchored: whole?.unanchored ?? 0,
+    checkpoints_verified: whole?.checkpoints ?? 0,
+    rounds_verified: whole?.rounds?.verified ?? 0,
+    anchors_verified: whole?.anchored ?? 0,
+    trust: trust?.source ?? 'none',
+    trust_sha256: trust?.sha256 ?? null,
+    state_sha256: state?.sha256 ?? null,
+    trusted_keys: ledgerKeys(trust ?? undefined).map(({ text }) => text),
     elapsed_ms: Math.round(performance.now() - started),
   };
-  return { verification, chains: judge.judged };
+  const isKept = whole !== undefined && (status === 'valid' || status === 'incomplete');
+  return {
+    verification,
+    chains: judge.judged,
+    ...(isKept ? { state: nextState(ledgerId, before, judge.judged, whole, trust?.sha256 ?? null) } : {}),
+  };
+}
+
+/** What the judge must ask chains for, by those who speak of them: control chains, anchors, a state. */
+async function preread(
+  store: Store,
+  before: VerifierState | undefined,
+  isIncremental: boolean,
+  anchors: readonly AnchorView[],
+) {
+  const lines = linesOf(await readControlChains(store, isIncremental ? before?.chains : undefined));
+  const points = new Points();
+  const listedSizes = new Map<string, number>();
+  const control = lines.flat();
+  for (const { records } of control)
+    for (const each of records) {
+      if (each.kind === 'receipt') for (const { chainId } of control) points.want(chainId, each.receipt.size);
+      if (each.kind !== 'round') continue;
+      for (const { chain_id, size } of each.round.chains) {
+        points.want(chain_id, size);
+        listedSizes.set(chain_id, Math.max(size, listedSizes.get(chain_id) ?? 0));
+      }
+    }
+  for (const size of sizesOutside(anchors, before?.origins.values() ?? []))
+    for (const { chainId } of control) points.want(chainId, size);
+  if (!isIncremental) for (const [id, { size }] of before?.chains ?? []) points.want(id, size);
+  return { lines, points, listedSizes };
+}
+
+/** Where chains that go on were left. */
+function headsOf(baseline: Baseline, chains: readonly string[] | undefined): Head[] {
+  return [...baseline]
+    .filter(
+      ([id, { closed, size }]) =>
+        closed !== true && size > 0 && (chains === undefined || chains.includes(id)),
+    )
+    .map(([id, { size, head }]) => ({ chainId: id, seq: BigInt(size) - 1n, hash: head }));
+}
+
+async function readAll(judge: Judge, scanner: Scanner, progress: (done: number) => void): Promise<void> {
+  const clean = new Clean(judge, scanner);
+  for await (const found of scanner.scan()) {
+    if (found.what === 'row') {
+      // The judge hears the records of a chain in their order.
+      await clean.checkFor(found.chainId);
+      judge.row(found);
+    } else {
+      judge.stretch(found);
+      await clean.add(found);
+    }
+    await judgeContents(judge, scanner, CONTENTS_AT_ONCE);
+    progress(judge.records);
+  }
+  await clean.check();
 }
 
 /** Asks for what records refer to, once there is so much of it: of a ledger without a vault, for nothing. */
@@ -134,6 +224,11 @@ class Clean {
     if (this.#rows >= PAGE_ROWS || this.#stretches.length >= PAGE_RANGES) await this.check();
   }
 
+  /** Those of this chain, if there are any: they come before what follows now. */
+  async checkFor(chainId: string): Promise<void> {
+    if (this.#stretches.at(-1)?.chainId === chainId) await this.check();
+  }
+
   async check(): Promise<void> {
     if (this.#rows === 0) return;
     for await (const payload of this.#scanner.payloads(this.#stretches)) this.#judge.payload(payload);
@@ -151,13 +246,20 @@ async function hasOutcome(store: Store, { traceId, spanId }: OpenIntent): Promis
   return rows.length > 0;
 }
 
-async function conversationScope(
+async function scopeOf(
   store: Store,
-  conversation: string,
-): Promise<{ chains: string[]; records: number }> {
+  { conversation, resource, from, to }: VerifyOptions,
+): Promise<{ chains: string[]; records: number } | undefined> {
+  const conditions = [
+    conversation === undefined ? [] : ["conversation_id = {conversation:String} AND conversation_id != ''"],
+    resource === undefined ? [] : ["resource_id = {resource:String} AND resource_id != ''"],
+    from === undefined ? [] : ["occurred_at >= parseDateTime64BestEffort({from:String}, 9, 'UTC')"],
+    to === undefined ? [] : ["occurred_at < parseDateTime64BestEffort({to:String}, 9, 'UTC')"],
+  ].flat();
+  if (conditions.length === 0) return undefined;
   const rows = await store.query<{ name: string; records: string }>(
-    `SELECT ${CHAIN_NAME} AS name, uniqExact(seq) AS records FROM spanledger.audit_records WHERE conversation_id = {conversation:String} AND conversation_id != '' GROUP BY chain_id`,
-    { conversation },
+    `SELECT ${CHAIN_NAME} AS name, uniqExact(seq) AS records FROM spanledger.audit_records WHERE ${conditions.join(' AND ')} GROUP BY chain_id`,
+    { conversation, resource, from, to },
   );
   return {
     chains: rows.map((row) => row.name),

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { checkProof, type Step } from '../../src/chain/check-proof.ts';
 import { parseTrust } from '../../src/chain/trust.ts';
 import { temporaryFolder } from '../support/cli.ts';
-import { FabricatedLedger } from '../support/fabricated-ledger.ts';
+import { FabricatedLedger } from '../support/proof-ledger.ts';
 
 const SPEC = readFileSync(new URL('../../SPEC.md', import.meta.url), 'utf8');
 const start = SPEC.indexOf('\n## Proofs\n');

@@ -8,7 +8,7 @@ import { nodeHash, rootOfLeaves } from '../../src/chain/merkle.ts';
 import { formatProof, type Proof, parseProof } from '../../src/chain/proof.ts';
 import { LocalSigner } from '../../src/chain/signer.ts';
 import { parseTrust } from '../../src/chain/trust.ts';
-import { CONTROL, FabricatedLedger } from '../support/fabricated-ledger.ts';
+import { CONTROL, FabricatedLedger } from '../support/proof-ledger.ts';
 import { codeOf } from '../support/ledger-kit.ts';
 
 const CHAIN = 'a1'.repeat(16);

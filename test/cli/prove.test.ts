@@ -6,7 +6,7 @@ import { createDeployment } from '../../src/config/deployment.ts';
 import { Store } from '../../src/store/client.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { documentOf, spanledger } from '../support/cli.ts';
-import { CONTROL, FabricatedLedger } from '../support/fabricated-ledger.ts';
+import { CONTROL, FabricatedLedger } from '../support/proof-ledger.ts';
 import { fileFolder } from '../support/ledger-kit.ts';
 
 const CHAIN = 'a1'.repeat(16);

@@ -6,7 +6,7 @@ import { createDeployment } from '../../src/config/deployment.ts';
 import { Store } from '../../src/store/client.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { spanledger, temporaryFolder } from '../support/cli.ts';
-import { FabricatedLedger } from '../support/fabricated-ledger.ts';
+import { FabricatedLedger } from '../support/proof-ledger.ts';
 
 const PAGE = readFileSync('docs/proofs.md', 'utf8');
 const commands = [...PAGE.matchAll(/^```sh\n(.*?)^```/gms)].flatMap((match) => match[1]!.trim().split('\n'));

@@ -88,7 +88,7 @@ describe('after a baseline', () => {
     const before = await known();
     await ledger.remove(`chain_id = 'long'`);
     await ledger.put(sealChain('long', [`{"a":1,"retention_class":"ledger"}`, ...Array(19).fill(plain)]));
-    expect(told((await judge(before)).verification)).toEqual(['record_mismatch long:12']);
+    expect(told((await judge(before)).verification)).toEqual(['rollback long:11', 'record_mismatch long:12']);
   });
 
   it('a hole after it is told', async () => {

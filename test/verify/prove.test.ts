@@ -7,7 +7,7 @@ import { parseTrust } from '../../src/chain/trust.ts';
 import { isSpanledgerError } from '../../src/errors.ts';
 import { prove } from '../../src/verify/prove.ts';
 import { embeddedStore } from '../support/embedded-store.ts';
-import { CONTROL, FabricatedLedger } from '../support/fabricated-ledger.ts';
+import { CONTROL, FabricatedLedger } from '../support/proof-ledger.ts';
 
 const CHAIN = 'a1'.repeat(16);
 const OTHER = 'b2'.repeat(16);
