@@ -150,7 +150,8 @@ export class Judge {
       this.#reach(chain);
       const prevHash = walk.head;
       const follows = this.#follows(chain, row.seq);
-      if (!follows || this.#hashes(row, prevHash)) this.#sound(chain, row);
+      if (!follows) chain.recordedAt = undefined;
+      if (!follows || this.#hashes(row, prevHash)) this.#sound(chain, row, follows);
       else this.#find('record_mismatch', chain, row.seq, NOT_LINKED);
     }
     for (const { name, stored, expected } of row.columns) {
@@ -492,7 +493,7 @@ export class Judge {
   }
 
   /** Only what hashes is believed of other chains. */
-  #sound(chain: ChainFacts, row: Row): void {
+  #sound(chain: ChainFacts, row: Row, follows: boolean): void {
     if (!row.live) return;
     this.#mark(chain, row.seq, row.payload);
     this.#successors.hear(row.chainId, row.seq, row.payload);
@@ -500,7 +501,7 @@ export class Judge {
     const read = readCanonical(row.payload);
     if ('problem' in read) this.#find('payload_not_canonical', chain, row.seq, read.problem);
     else {
-      this.#times.hear(chain, row.seq, read.value);
+      if (follows) this.#times.hear(chain, row.seq, read.value);
       this.#refers(row.chainId, row.seq, read.value);
     }
   }
