@@ -7,7 +7,8 @@ GRANT SELECT, INSERT ON spanledger.audit_records TO spanledger_writer;
 GRANT SELECT ON spanledger.audit_tombstones TO spanledger_writer;
 GRANT SELECT ON spanledger.schema_migrations TO spanledger_writer;
 
--- Whoever verifies, asks and reports; and `doctor`, which also looks at how the tables are kept.
+-- Whoever verifies, asks and reports; and `doctor`, which also looks at how the tables are kept. Without a right on
+-- what follows, `verify` says what it could not look at, and that its answer is `incomplete`.
 CREATE ROLE IF NOT EXISTS spanledger_reader SETTINGS readonly = 2;
 GRANT SELECT ON spanledger.* TO spanledger_reader;
 GRANT SELECT ON system.tables TO spanledger_reader;

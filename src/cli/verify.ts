@@ -131,8 +131,9 @@ export function verificationLines(result: Verification): Text[] {
     lines.push(
       `  believing ${trusted_keys.join(', ')}${trust === 'local' ? ', as the directory itself says' : ''}`,
     );
-  if (status === 'incomplete')
+  if (status === 'incomplete' && trust === 'none')
     lines.push('  nobody says whose signatures to believe: name a file of keys with --trust');
+  for (const each of result.unchecked) lines.push(inked`  not checked: ${each}`);
   if (status === 'empty') lines.push('  there are no records: nothing is proven');
   return lines;
 }

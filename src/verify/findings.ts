@@ -26,6 +26,7 @@ export const FINDINGS = {
   anchor_mismatch: 'critical',
   key_rotation_invalid: 'critical',
   content_mismatch: 'critical',
+  schema_mismatch: 'critical',
   read_inconsistent: 'critical',
   trust_changed: 'warning',
   clock_regression: 'warning',
@@ -41,6 +42,7 @@ export type Report = (code: FindingCode, chainId: string, seq: bigint, detail: s
 export interface Finding {
   code: FindingCode;
   severity: Severity;
+  /** Empty, and seq 0, where it is about the ledger and not about a chain. */
   chain_id: string;
   seq: Place;
   /** Of a range: its last seq. */
@@ -71,9 +73,11 @@ export interface Verification {
   /** Places present, tombstones included, duplicates once. */
   records_checked: number;
   chains: ChainResult[];
-  /** The first critical finding. */
+  /** The first critical finding about a chain. */
   broken_at_record: { chain_id: string; seq: Place; id: string } | null;
   findings: Finding[];
+  /** What could not be checked, and why: with any, nothing is `valid`. */
+  unchecked: string[];
   expired: number;
   erased: number;
   on_hold: number;

@@ -24,6 +24,7 @@ import type { Points } from './points.ts';
 import { Rollbacks } from './rollbacks.ts';
 import { type JudgedRounds, judgeRounds } from './rounds.ts';
 import type { Head, Payload, Row, Stretch } from './scan.ts';
+import type { Difference } from './schema.ts';
 import { judgeStanding } from './standing.ts';
 import type { VerifierState } from './state.ts';
 import { Successors } from './successors.ts';
@@ -204,6 +205,11 @@ export class Judge {
   /** Tool calls of whose end nothing was heard: it may stand in a chain that came before theirs. */
   get openIntents(): OpenIntent[] {
     return this.#interruptions.found((chainId) => this.#successors.has(chainId));
+  }
+
+  /** A database that is not what our migrations made: each difference is a finding about the ledger. */
+  schema(differences: readonly Difference[]): void {
+    for (const { detail } of differences) this.#report('schema_mismatch', '', 0n, detail);
   }
 
   interrupted({ chainId, seq }: OpenIntent): void {

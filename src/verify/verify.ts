@@ -10,6 +10,7 @@ import { type AnchorView, sizesOutside } from './outside.ts';
 import { Points } from './points.ts';
 import { CHAIN_NAME, PAGE_RANGES, PAGE_ROWS } from './rows.ts';
 import type { Head, Scanner, Stretch } from './scan.ts';
+import { readSchema, type Schema } from './schema.ts';
 import { sqlScanner } from './sql-scanner.ts';
 import { nextState, type StateFile, type VerifierState } from './state.ts';
 import { ledgerKeys, type TrustFile } from './trust.ts';
@@ -102,13 +103,18 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
   await judgeContents(judge, scanner, 1);
   const { ends } = judge;
   judge.heads(ends, await scanner.heads(ends), 'read_inconsistent');
+  // The keeper's rounds are made of chains: what serves them is looked at when all is verified.
+  const { differences, unchecked } = options.baseline === undefined ? await readSchema(store) : NOT_ASKED;
+  judge.schema(differences);
   const isEmpty = judge.records === 0 && !baseline?.size;
   const whole =
     outside && judge.whole({ trust, lines: outside.lines, before, isIncremental, anchors, isEmpty });
   judge.finish(chains);
-  const broken = judge.findings.find((finding) => finding.severity === 'critical');
+  const critical = judge.findings.filter((finding) => finding.severity === 'critical');
+  const broken = critical.find(({ chain_id }) => chain_id !== '');
   const isUnproven = trust === null && judge.judged.some(({ vkey }) => vkey !== undefined);
-  const status = broken !== undefined ? 'tampered' : isEmpty ? 'empty' : isUnproven ? 'incomplete' : 'valid';
+  const isChecked = !isUnproven && unchecked.length === 0;
+  const status = critical.length > 0 ? 'tampered' : isEmpty ? 'empty' : isChecked ? 'valid' : 'incomplete';
   const verification: Verification = {
     status,
     ledger_id: ledgerId,
@@ -119,6 +125,7 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
         ? null
         : { chain_id: broken.chain_id, seq: broken.seq, id: `${broken.chain_id}:${broken.seq}` },
     findings: judge.findings,
+    unchecked,
     expired: judge.expired,
     erased: judge.erased,
     on_hold: 0,
@@ -192,6 +199,8 @@ async function readAll(judge: Judge, scanner: Scanner, progress: (done: number) 
   }
   await clean.check();
 }
+
+const NOT_ASKED: Schema = { differences: [], unchecked: [] };
 
 /** Asks for what records refer to, once there is so much of it: of a ledger without a vault, for nothing. */
 async function judgeContents(judge: Judge, scanner: Scanner, least: number): Promise<void> {

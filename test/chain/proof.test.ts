@@ -8,8 +8,8 @@ import { nodeHash, rootOfLeaves } from '../../src/chain/merkle.ts';
 import { formatProof, type Proof, parseProof } from '../../src/chain/proof.ts';
 import { LocalSigner } from '../../src/chain/signer.ts';
 import { parseTrust } from '../../src/chain/trust.ts';
-import { CONTROL, FabricatedLedger } from '../support/proof-ledger.ts';
 import { codeOf } from '../support/ledger-kit.ts';
+import { CONTROL, FabricatedLedger } from '../support/proof-ledger.ts';
 
 const CHAIN = 'a1'.repeat(16);
 const OTHER = 'b2'.repeat(16);

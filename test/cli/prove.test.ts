@@ -6,8 +6,8 @@ import { createDeployment } from '../../src/config/deployment.ts';
 import { Store } from '../../src/store/client.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { documentOf, spanledger } from '../support/cli.ts';
-import { CONTROL, FabricatedLedger } from '../support/proof-ledger.ts';
 import { fileFolder } from '../support/ledger-kit.ts';
+import { CONTROL, FabricatedLedger } from '../support/proof-ledger.ts';
 
 const CHAIN = 'a1'.repeat(16);
 const TIME = 1_772_366_400;

@@ -117,6 +117,8 @@ export class ServedClickHouse {
       await this.#store.insert(sql, rows);
       return '';
     }
+    // The engine in this process lets nobody see policies, and has none.
+    if (sql.includes('FROM system.row_policies')) return '';
     const query = /^(.*?)\s+FORMAT (\w+)\s*$/s.exec(sql);
     if (query !== null) return this.#store.text(query[1]!, query[2] as TextFormat, parameters);
     await this.#store.command(sql, parameters);

@@ -36,6 +36,14 @@ export class TamperedLedger {
   }
 
   async reset(): Promise<void> {
+    // The engine keeps the history of what was changed, and the verifier reads it.
+    const mutations = await this.store.query(
+      `SELECT 1 FROM system.mutations WHERE database = 'spanledger' LIMIT 1`,
+    );
+    if (mutations.length > 0) {
+      await this.store.command('DROP DATABASE spanledger SYNC');
+      await migrate(this.store);
+    }
     for (const table of ['audit_records', 'audit_tombstones'])
       await this.store.command(`TRUNCATE TABLE spanledger.${table}`);
     // The engine remembers blocks it has had, and takes none of them twice.
@@ -177,12 +185,17 @@ export class TamperedLedger {
   }
 }
 
-/** Findings as `code chain:seq` or `code chain:seq-to`, chains by the names given. */
+/**
+ * Findings as `code chain:seq` or `code chain:seq-to`, chains by the names given. Those about the ledger itself are
+ * left out: a mutation, with which much of this is done, is one.
+ */
 export function told({ findings }: Verification, names: { [chain: string]: string } = {}): string[] {
-  return findings.map(({ code, chain_id, seq, to }) => {
-    const place = to === undefined || to === seq ? `${seq}` : `${seq}-${to}`;
-    return `${code} ${names[chain_id] ?? chain_id}:${place}`;
-  });
+  return findings
+    .filter(({ chain_id }) => chain_id !== '')
+    .map(({ code, chain_id, seq, to }) => {
+      const place = to === undefined || to === seq ? `${seq}` : `${seq}-${to}`;
+      return `${code} ${names[chain_id] ?? chain_id}:${place}`;
+    });
 }
 
 function unhex(bytes: string | Buffer): string {
