@@ -189,13 +189,16 @@ export class TamperedLedger {
  * Findings as `code chain:seq` or `code chain:seq-to`, chains by the names given. Those about the ledger itself are
  * left out: a mutation, with which much of this is done, is one.
  */
-export function told({ findings }: Verification, names: { [chain: string]: string } = {}): string[] {
-  return findings
-    .filter(({ chain_id }) => chain_id !== '')
-    .map(({ code, chain_id, seq, to }) => {
-      const place = to === undefined || to === seq ? `${seq}` : `${seq}-${to}`;
-      return `${code} ${names[chain_id] ?? chain_id}:${place}`;
-    });
+export function told(result: Verification, names: { [chain: string]: string } = {}): string[] {
+  return aboutChains(result).map(({ code, chain_id, seq, to }) => {
+    const place = to === undefined || to === seq ? `${seq}` : `${seq}-${to}`;
+    return `${code} ${names[chain_id] ?? chain_id}:${place}`;
+  });
+}
+
+/** All findings but those about the ledger itself. */
+export function aboutChains({ findings }: Verification) {
+  return findings.filter(({ chain_id }) => chain_id !== '');
 }
 
 function unhex(bytes: string | Buffer): string {
