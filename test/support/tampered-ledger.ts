@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { type Entry, entryText, payloadDigest, recordHash, ZERO_HASH } from '../../src/chain/entry.ts';
 import type { Store } from '../../src/store/client.ts';
-import { migrate } from '../../src/store/migrate.ts';
+import { created, migrate } from '../../src/store/migrate.ts';
 import type { Verification } from '../../src/verify/findings.ts';
 import { type VerifyOptions, verify } from '../../src/verify/verify.ts';
 import { LEDGER_ID } from './ledger-kit.ts';
@@ -36,16 +36,17 @@ export class TamperedLedger {
   }
 
   async reset(): Promise<void> {
-    // The engine keeps the history of what was changed, and the verifier reads it.
-    const mutations = await this.store.query(
-      `SELECT 1 FROM system.mutations WHERE database = 'spanledger' LIMIT 1`,
+    // The engine keeps the history of what was changed for as long as a table is there, and the verifier reads it.
+    const changed = await this.store.query<{ table: string }>(
+      `SELECT DISTINCT table FROM system.mutations WHERE database = 'spanledger'`,
     );
-    if (mutations.length > 0) {
-      await this.store.command('DROP DATABASE spanledger SYNC');
-      await migrate(this.store);
+    for (const { table } of changed) {
+      await this.store.command(`DROP TABLE spanledger.${table} SYNC`);
+      await this.store.command(created().get(table)!);
     }
     for (const table of ['audit_records', 'audit_tombstones'])
-      await this.store.command(`TRUNCATE TABLE spanledger.${table}`);
+      if (!changed.some((each) => each.table === table))
+        await this.store.command(`TRUNCATE TABLE spanledger.${table}`);
     // The engine remembers blocks it has had, and takes none of them twice.
     await this.store.command(
       `INSERT INTO spanledger.audit_records (${LIST}) SELECT ${LIST} FROM kept.records SETTINGS insert_deduplicate = 0`,

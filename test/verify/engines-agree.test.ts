@@ -51,7 +51,7 @@ type Edit = (at: string, row: RawRow, other: RawRow) => Promise<unknown>;
 /** What can be done to a row, by somebody who may do everything. */
 const EDITS: { [name: string]: Edit } = {
   'edit a payload': (at) => ledger.move({ payload: `replaceOne(payload, 'a', 'b')` }, at),
-  'break a payload': (at) => ledger.update(`payload = substring(payload, 1, 20)`, at),
+  'break a payload': (at) => ledger.move({ payload: `substring(payload, 1, 20)` }, at),
   'make bytes of a payload': (at) => ledger.move({ payload: `concat(payload, unhex('ff'))` }, at),
   'take another’s payload': (at, _, other) =>
     ledger.move({ payload: `unhex('${Buffer.from(other.payload).toString('hex')}')` }, at),

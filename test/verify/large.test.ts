@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import type { QueryParameters, Store } from '../../src/store/client.ts';
+import type { QueryParameters, Store, TextFormat } from '../../src/store/client.ts';
+import { migrate } from '../../src/store/migrate.ts';
 import { insertRecords } from '../../src/store/records.ts';
 import { batchesOf } from '../../src/target/batch.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { LEDGER_ID, memoryFolder, openStore, sealChain } from '../support/ledger-kit.ts';
+import { aboutChains } from '../support/tampered-ledger.ts';
 
 /* What is read at a time comes as one text, and no text is longer than 512 MB: pages are bounded in bytes. */
 
@@ -17,14 +19,15 @@ beforeAll(async () => {
   store = await openStore(join(folder, 'ledger'));
 });
 beforeEach(async () => {
-  await store.command('TRUNCATE TABLE spanledger.audit_records');
-  await store.command('TRUNCATE TABLE spanledger.audit_tombstones');
+  await store.command('DROP DATABASE spanledger SYNC');
+  await migrate(store);
 });
 afterAll(() => store.close());
 
 /** Payload and rows of each answer. */
 class Measured {
   readonly answers: { bytes: number; rows: number }[] = [];
+  readonly where = store.where;
 
   async query<Row>(sql: string, parameters: QueryParameters = {}): Promise<Row[]> {
     const rows = await store.query<Row>(sql, parameters);
@@ -34,6 +37,10 @@ class Measured {
     );
     if (bytes > 0) this.answers.push({ bytes, rows: rows.length });
     return rows;
+  }
+
+  text(sql: string, format: TextFormat): Promise<string> {
+    return store.text(sql, format);
   }
 }
 
@@ -97,7 +104,7 @@ for (const engine of ['sql', 'node'] as const) {
       `ALTER TABLE spanledger.audit_records DELETE WHERE seq = 2 SETTINGS mutations_sync = 2`,
     );
     const { result } = await verified(engine);
-    expect(result.findings.map(({ code, seq }) => [code, seq])).toEqual([
+    expect(aboutChains(result).map(({ code, seq }) => [code, seq])).toEqual([
       ['record_mismatch', 1],
       ['seq_gap', 2],
     ]);
