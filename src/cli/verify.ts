@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Layout } from '../config/layout.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';
-import type { Verification } from '../verify/findings.ts';
+import type { Finding, Verification } from '../verify/findings.ts';
 import { readState, writeState } from '../verify/state.ts';
 import { type TrustFile, trustFile } from '../verify/trust.ts';
 import { judgeLedger } from '../verify/verify.ts';
@@ -108,19 +108,13 @@ export function verificationLines(result: Verification): Text[] {
   ];
   const { findings } = result;
   if (findings.length > 0) {
-    const rows = findings
-      .slice(0, MAX_FINDINGS)
-      .map((f) => [
-        f.severity,
-        f.code,
-        f.chain_id === ''
-          ? 'the ledger'
-          : `${f.chain_id}:${f.seq}${f.to === undefined || f.to === f.seq ? '' : ` to ${f.to}`}`,
-        f.detail,
-      ]);
+    // Which record is what is asked first; what is about the ledger as a whole follows, however many there are.
+    const records = findings.filter(({ chain_id }) => chain_id !== '').slice(0, MAX_FINDINGS);
+    const shown = [...records, ...findings.filter(({ chain_id }) => chain_id === '').slice(0, MAX_FINDINGS)];
+    const rows = shown.map((f) => [f.severity, f.code, placeOf(f), f.detail]);
     lines.push(...table(['severity', 'finding', 'record', 'detail'], rows).map(indented));
-    if (findings.length > MAX_FINDINGS)
-      lines.push(`  and ${findings.length - MAX_FINDINGS} more: see them all with --json`);
+    if (findings.length > shown.length)
+      lines.push(`  and ${findings.length - shown.length} more: see them all with --json`);
   }
   const { trust, trusted_keys, checkpoints_verified, rounds_verified, anchors_verified, unanchored } = result;
   if (checkpoints_verified + rounds_verified > 0)
@@ -136,4 +130,9 @@ export function verificationLines(result: Verification): Text[] {
   for (const each of result.unchecked) lines.push(inked`  not checked: ${each}`);
   if (status === 'empty') lines.push('  there are no records: nothing is proven');
   return lines;
+}
+
+function placeOf({ chain_id, seq, to }: Finding): string {
+  if (chain_id === '') return 'the ledger';
+  return `${chain_id}:${seq}${to === undefined || to === seq ? '' : ` to ${to}`}`;
 }

@@ -69,7 +69,7 @@ function whyUnseen(error: unknown): string | undefined {
 async function readSystem(store: Store, { differences }: Schema): Promise<void> {
   for (const name of ['tables', 'mutations', ...(store.where === 'embedded' ? [] : ['row_policies'])]) {
     const statement = await shownCreate(store, `system.${name}`);
-    if (statement !== undefined && !/ENGINE = System\w+/.test(statement))
+    if (statement !== undefined && !isSystemTable(statement))
       differences.push({
         of: 'system',
         object: `system.${name}`,
@@ -81,11 +81,18 @@ async function readSystem(store: Store, { differences }: Schema): Promise<void> 
 /** Undefined for the engine's own tables, where it keeps no statement of them. */
 async function shownCreate(store: Store, table: string): Promise<string | undefined> {
   try {
-    return await store.text(`SHOW CREATE TABLE ${table}`, 'JSONEachRow');
+    const row = await store.text(`SHOW CREATE TABLE ${table}`, 'JSONEachRow');
+    return (JSON.parse(row) as { statement: string }).statement;
   } catch (error) {
     if (/There is no metadata of table/.test(messageOf(error))) return undefined;
     throw error;
   }
+}
+
+/** Nobody else can make a table of such an engine; but a comment, a text or a name may say that it is one. */
+export function isSystemTable(statement: string): boolean {
+  const bare = statement.replace(/`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.|'')*'/gs, 'x');
+  return /^CREATE TABLE system\.\w+\s*\(.*\)\s*ENGINE = System\w+/s.test(bare);
 }
 
 interface Expected {

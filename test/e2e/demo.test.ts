@@ -28,7 +28,8 @@ describe('spanledger demo', () => {
     expect(report).toMatchObject({ patient_id: 'P-1042', unique_users: 2, integrity_verified: true });
     expect(report.total_accesses).toBe(report.accesses.length);
     expect(tampered.status).toBe('tampered');
-    expect(tampered.findings.map((finding) => finding.code)).toEqual(['record_mismatch']);
+    expect(tampered.findings.map((finding) => finding.code)).toEqual(['schema_mismatch', 'record_mismatch']);
+    expect(tampered.broken_at_record).not.toBeNull();
   });
 
   it('prints a story a log can hold', async () => {
@@ -37,6 +38,10 @@ describe('spanledger demo', () => {
     expect(ran.stdout).not.toContain('\u001b');
     expect(ran.stdout).toMatch(/valid: \d+ records in 2 chains/);
     expect(ran.stdout).toMatch(/tampered: \d+ records/);
+    // The record first, then how it was done.
+    expect(ran.stdout).toMatch(
+      /critical +record_mismatch +\w+:\d+ .*\n +critical +schema_mismatch +the ledger +a mutation of audit_records/,
+    );
   });
 
   it('leaves a server that the environment names alone', async () => {

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { created, REGISTER } from '../../src/store/migrate.ts';
+import { layoutOf } from '../../src/config/layout.ts';
+import { Store } from '../../src/store/client.ts';
+import { created, migrate, migrations, REGISTER } from '../../src/store/migrate.ts';
 import { COLUMNS } from '../../src/verify/columns.ts';
-import { readSchema } from '../../src/verify/schema.ts';
+import { isSystemTable, readSchema } from '../../src/verify/schema.ts';
 import { memoryFolder, openStore, sealChain } from '../support/ledger-kit.ts';
 import { TamperedLedger, told } from '../support/tampered-ledger.ts';
 
@@ -351,6 +353,39 @@ describe('what is ours is no mismatch', () => {
     expect(await ledger.verify()).toMatchObject({ status: 'valid', findings: [], unchecked: [] });
   });
 
+  it('as an older version left it, and this one brought it on', async () => {
+    await ledger.store.command('DROP DATABASE spanledger SYNC');
+    const [oldest, ...since] = migrations();
+    await run(['CREATE DATABASE spanledger', REGISTER, ...oldest!.statements]);
+    await run([
+      `INSERT INTO spanledger.schema_migrations (name, digest) VALUES ('${oldest!.name}', '${oldest!.digest}')`,
+    ]);
+    await ledger.reset();
+    const older = await readSchema(ledger.store);
+    expect(older.differences).toEqual([]);
+    expect(older.unchecked).toHaveLength(created().size - oldest!.statements.length);
+    expect(await migrate(ledger.store)).toEqual(since.map(({ name }) => name));
+    await sound();
+    expect(await ledger.verify()).toMatchObject({ status: 'valid', findings: [], unchecked: [] });
+  });
+
+  it.skipIf(process.env.CLICKHOUSE_URL)('after the engine was started again', async () => {
+    const again = async () => {
+      await ledger.store.close();
+      ledger.store = await Store.embedded(layoutOf(join(folder, 'ledger')));
+    };
+    await run([alter(`UPDATE purge_after = expires_at WHERE seq = 9`)]);
+    await again();
+    // What was kept was so in memory.
+    await ledger.keep();
+    await sound();
+    expect(await ledger.verify()).toMatchObject({ status: 'valid', records_checked: 2, unchecked: [] });
+    await run([alter(`UPDATE payload = payload WHERE seq = 9`)]);
+    await again();
+    expect(await mismatches()).toEqual([expect.stringMatching(/payload = payload/)]);
+    await ledger.keep();
+  });
+
   it.each([
     `UPDATE purge_after = expires_at WHERE 1`,
     `UPDATE purge_after = expires_at IN PARTITION ('ledger', 210001) WHERE NOT (chain_id = 'x' AND seq BETWEEN 1 AND 3)`,
@@ -396,5 +431,44 @@ describe('what cannot be looked at is said', () => {
       expect.stringMatching(/audit_content_keys: migration 0003/),
     ]);
     expect((await ledger.verify()).status).toBe('incomplete');
+  });
+});
+
+describe('whoever may drop what the engine itself tells by', () => {
+  it.skipIf(process.env.CLICKHOUSE_URL).each(['mutations', 'tables'])(
+    'is found to have put system.%s in its place',
+    async (name) => {
+      await run([
+        alter('UPDATE payload = payload WHERE seq = 1'),
+        'CREATE TABLE spanledger.more (a String) ENGINE = Memory',
+        `CREATE TABLE kept.${name} ENGINE = Memory AS SELECT * FROM system.${name} WHERE table NOT IN ('audit_records', 'more')`,
+        `DROP TABLE system.${name}`,
+        `CREATE VIEW system.${name} AS SELECT *, ') ENGINE = SystemMutations' AS \`) ENGINE = SystemTables\` FROM kept.${name} COMMENT ') ENGINE = SystemMutations'`,
+      ]);
+      const all = await details();
+      const hidden = name === 'tables' ? 'none of ours' : 'a mutation of audit_records';
+      expect(all.filter((each) => each.includes(hidden))).toEqual([]);
+      expect(all.filter((each) => each.startsWith(`system.${name} is not the engine's own`))).toHaveLength(1);
+    },
+  );
+
+  it.each([
+    [
+      true,
+      "CREATE TABLE system.mutations\n(\n    `database` String COMMENT 'It\\'s (a) name',\n    `is_done` UInt8\n)\nENGINE = SystemMutations\nCOMMENT 'Mutations.'",
+    ],
+    [true, 'CREATE TABLE system.tables (`name` String) ENGINE = SystemTables()'],
+    [false, "CREATE VIEW system.tables (`a` String) AS SELECT ') ENGINE = SystemTables' AS a"],
+    [false, "CREATE TABLE system.tables (`a` String) ENGINE = Memory COMMENT ') ENGINE = SystemTables'"],
+    [
+      false,
+      "CREATE TABLE system.tables (`a` String COMMENT 'it\\') ENGINE = SystemTables', `b` String) ENGINE = Memory",
+    ],
+    [
+      false,
+      'CREATE TABLE system.tables (`ENGINE` String, `b` UInt8 ALIAS ENGINE = SystemTables, `) ENGINE = SystemTables` Int8) ENGINE = Log',
+    ],
+  ])('%s: %s', (isOwn, statement) => {
+    expect(isSystemTable(statement)).toBe(isOwn);
   });
 });
