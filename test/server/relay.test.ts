@@ -26,6 +26,7 @@ import {
   unshippedOf,
   writerIn,
 } from '../support/ledger-kit.ts';
+import { leaveOut } from '../support/older-store.ts';
 import { type Running, startSidecar } from '../support/sidecar-here.ts';
 import { toolCalls, toolSpan } from '../support/test-spans.ts';
 import { bearer, tokenOf } from '../support/tokens.ts';
@@ -243,9 +244,7 @@ describe('entries', () => {
     const restored = await post(running, linesOf(records), { path: '/v1/entries?restored=1' });
     expect(restored).toMatchObject({ status: 409, body: { stopped, added: records.length - 3 } });
     expect(await placesOf(records[0]!.chainId)).toBe(records.length);
-    await store.command(
-      `ALTER TABLE spanledger.audit_records DELETE WHERE chain_id = '${records[0]!.chainId}' SETTINGS mutations_sync = 2`,
-    );
+    await leaveOut(store, `chain_id = '${records[0]!.chainId}'`);
   });
 
   it("of another's chain, or another tenant, are refused", async () => {
@@ -360,9 +359,7 @@ describe('a journal shipped by a relay', () => {
         });
         expect((await post(running, lineOf(foreign))).status).toBe(200);
       } else {
-        await store.command(
-          `ALTER TABLE spanledger.audit_records DELETE WHERE chain_id = '${chainId}' SETTINGS mutations_sync = 2`,
-        );
+        await leaveOut(store, `chain_id = '${chainId}'`);
       }
       const shipment = await ship(writer, target);
       if (kind === 'fork') {

@@ -20,6 +20,7 @@ import {
   unshippedOf,
   writerIn,
 } from '../support/ledger-kit.ts';
+import { leaveOut } from '../support/older-store.ts';
 import { toolCalls } from '../support/test-spans.ts';
 import { fillSegment, trim } from './trimmed.ts';
 
@@ -39,8 +40,7 @@ beforeEach(async () => {
 afterAll(() => store.close());
 
 const newJournal = () => openJournal(join(folder, `journal-${made++}`));
-const remove = (where: string) =>
-  store.command(`ALTER TABLE spanledger.audit_records DELETE WHERE ${where} SETTINGS mutations_sync = 2`);
+const remove = (where: string) => leaveOut(store, where);
 const wipe = () => store.command('TRUNCATE TABLE spanledger.audit_records');
 
 /** A chain of `calls` tool calls, shipped; closed unless it goes on. */

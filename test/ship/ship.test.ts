@@ -20,6 +20,7 @@ import {
   unshippedOf,
   writerIn,
 } from '../support/ledger-kit.ts';
+import { forgetMutations } from '../support/older-store.ts';
 import { toolCalls } from '../support/test-spans.ts';
 
 const folder = memoryFolder();
@@ -49,8 +50,8 @@ const stored = () =>
     'SELECT chain_id AS chain, seq, lower(hex(record_hash)) AS hash FROM spanledger.audit_records ORDER BY chain_id, seq',
   );
 
-/** Every record once, nothing else, and the ledger valid. */
-async function expectExactly(records: readonly SealedRecord[]): Promise<void> {
+/** Every record once, nothing else, and the ledger valid, but for what is expected of it. */
+async function expectExactly(records: readonly SealedRecord[], findings: string[] = []): Promise<void> {
   const expected = records.map(({ chainId, seq, recordHash }) => ({
     chain: chainId,
     seq: String(seq),
@@ -60,7 +61,12 @@ async function expectExactly(records: readonly SealedRecord[]): Promise<void> {
     a.chain < b.chain ? -1 : a.chain > b.chain ? 1 : Number(a.seq) - Number(b.seq);
   expect(await stored()).toEqual(expected.sort(order));
   const verification = await verify(store, { ledgerId: LEDGER_ID });
-  expect(verification).toMatchObject({ status: 'valid', findings: [], records_checked: records.length });
+  expect(verification.findings.map(({ code }) => code)).toEqual(findings);
+  expect(verification).toMatchObject({
+    status: findings.length === 0 ? 'valid' : 'tampered',
+    broken_at_record: null,
+    records_checked: records.length,
+  });
 }
 
 describe('shipping', () => {
@@ -242,7 +248,8 @@ describe('a batch', () => {
     await insertRecords(store, [records[0]!, ...records.slice(1)], records, 'once');
     await store.command('ALTER TABLE spanledger.audit_records DELETE WHERE 1 SETTINGS mutations_sync = 2');
     await ship(writerIn(journal), store);
-    await expectExactly(records);
+    await expectExactly(records, ['schema_mismatch']);
+    await forgetMutations(store);
     await journal.close();
   });
 });

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { type Entry, entryText, payloadDigest, recordHash, ZERO_HASH } from '../../src/chain/entry.ts';
 import type { Store } from '../../src/store/client.ts';
-import { created, migrate } from '../../src/store/migrate.ts';
+import { migrate } from '../../src/store/migrate.ts';
 import type { Verification } from '../../src/verify/findings.ts';
 import { type VerifyOptions, verify } from '../../src/verify/verify.ts';
 import { LEDGER_ID } from './ledger-kit.ts';
+import { forgetMutations } from './older-store.ts';
 
 /** A row of `audit_records` as whoever has all rights on the database may write it: nothing need fit. */
 export interface RawRow {
@@ -36,17 +37,9 @@ export class TamperedLedger {
   }
 
   async reset(): Promise<void> {
-    // The engine keeps the history of what was changed for as long as a table is there, and the verifier reads it.
-    const changed = await this.store.query<{ table: string }>(
-      `SELECT DISTINCT table FROM system.mutations WHERE database = 'spanledger'`,
-    );
-    for (const { table } of changed) {
-      await this.store.command(`DROP TABLE spanledger.${table} SYNC`);
-      await this.store.command(created().get(table)!);
-    }
+    const changed = await forgetMutations(this.store);
     for (const table of ['audit_records', 'audit_tombstones'])
-      if (!changed.some((each) => each.table === table))
-        await this.store.command(`TRUNCATE TABLE spanledger.${table}`);
+      if (!changed.includes(table)) await this.store.command(`TRUNCATE TABLE spanledger.${table}`);
     // The engine remembers blocks it has had, and takes none of them twice.
     await this.store.command(
       `INSERT INTO spanledger.audit_records (${LIST}) SELECT ${LIST} FROM kept.records SETTINGS insert_deduplicate = 0`,
