@@ -14,6 +14,7 @@ import { verify } from '../verify/verify.ts';
 import { holdKeeper } from './keeper.ts';
 import { Ledger, type LedgerOptions } from './ledger.ts';
 import { Inked, indented, ink, inked, type Output, table, visible } from './output.ts';
+import { trustIn } from './trust.ts';
 import { verificationLines } from './verify.ts';
 
 export interface DemoOptions extends LedgerOptions {
@@ -79,7 +80,7 @@ async function record(dir: string, out: Output) {
     await provider.shutdown();
     await signed(ledger, out);
 
-    const verification = await verify(ledger.store, { ledgerId: ledger.deployment.ledgerId });
+    const verification = await verified(ledger);
     out.line(inked`\n${ink.bold('Verified')}`);
     for (const line of verificationLines(verification)) out.line(indented(line));
     await showCounts(ledger.store, out);
@@ -91,6 +92,11 @@ async function record(dir: string, out: Output) {
   } finally {
     await ledger.close();
   }
+}
+
+/** By the key that the directory itself says is the ledger's. */
+function verified({ store, deployment: { ledgerId, layout } }: Ledger): Promise<Verification> {
+  return verify(store, { ledgerId, trust: trustIn(layout) ?? null });
 }
 
 /** What any keeper does every few minutes. */
@@ -221,7 +227,7 @@ async function tamperWithACopy(dir: string, out: Output): Promise<Verification> 
         `ALTER TABLE spanledger.audit_records UPDATE payload = replaceOne(payload, '"status":"denied"', '"status":"success"')
          WHERE action = 'tool_invoked' AND status = 'denied' SETTINGS mutations_sync = 2`,
       );
-      const result = await verify(ledger.store, { ledgerId: ledger.deployment.ledgerId });
+      const result = await verified(ledger);
       for (const line of verificationLines(result)) out.line(indented(line));
       return result;
     } finally {

@@ -23,6 +23,7 @@ import { hashesOf } from '../store/chains.ts';
 import type { Store } from '../store/client.ts';
 import { verify } from '../verify/verify.ts';
 import type { Ledger } from './ledger.ts';
+import { trustIn } from './trust.ts';
 
 /** Of the keeper's journal. */
 const ROLE = 'control';
@@ -78,7 +79,7 @@ export async function holdKeeper(ledger: Ledger, store: Store = ledger.store): P
         const next = nextLedgerKey(layout, origin, old);
         return keeper.rotate(next, () => settleLedgerKey(layout, origin, next.vkey));
       },
-      verifyAll: () => verify(store, { ledgerId }),
+      verifyAll: () => verify(store, { ledgerId, trust: trustIn(layout) ?? null }),
       release: async () => {
         await keeper.close();
         await held.close();

@@ -93,6 +93,10 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       '--trust <file>',
       "whom to believe: public keys, or a C2SP policy (default: the directory's trust)",
     )
+    .option(
+      '--anchor <dir...>',
+      'folders that hold checkpoints of the ledger, beside the anchors of the settings',
+    )
     .option('--state <file>', "what was seen last time (default: the directory's verify-state.json)")
     .option('--incremental', 'read only what is new since that')
     .option('--full', 'read everything (the default)')

@@ -1,13 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
-import type { Layout } from '../config/layout.ts';
-import { messageOf, SpanledgerError } from '../errors.ts';
+import { SpanledgerError } from '../errors.ts';
 import type { Finding, Verification } from '../verify/findings.ts';
 import { readState, writeState } from '../verify/state.ts';
-import { type TrustFile, trustFile } from '../verify/trust.ts';
 import { judgeLedger } from '../verify/verify.ts';
+import { anchoredOf } from './anchored.ts';
 import { Ledger, type LedgerOptions } from './ledger.ts';
 import { indented, ink, inked, type Output, type Text, table } from './output.ts';
 import { Progress } from './progress.ts';
+import { trustIn } from './trust.ts';
 import { requireId } from './usage.ts';
 
 export interface VerifyCommandOptions extends LedgerOptions {
@@ -17,6 +16,8 @@ export interface VerifyCommandOptions extends LedgerOptions {
   from?: string;
   to?: string;
   trust?: string;
+  /** Folders that hold checkpoints of it, beside the anchors of the settings. */
+  anchor?: string[];
   state?: string;
   incremental?: boolean;
   full?: boolean;
@@ -45,7 +46,7 @@ export async function verifyCommand(options: VerifyCommandOptions, out: Output):
   const ledger = await Ledger.open(options, 'read');
   try {
     const { ledgerId, layout } = ledger.deployment;
-    const trust = trustOf(options.trust, layout);
+    const trust = trustIn(layout, options.trust) ?? null;
     const statePath = options.state ?? layout.stateFile;
     const state = readState(statePath, ledgerId);
     await ledger.drain(out);
@@ -55,7 +56,8 @@ export async function verifyCommand(options: VerifyCommandOptions, out: Output):
       ledgerId,
       engine,
       incremental,
-      ...(trust && { trust }),
+      trust,
+      ...(await anchoredOf(ledger, options.anchor ?? [])),
       ...(state && { state }),
       ...(conversation === undefined ? {} : { conversation }),
       ...(resource === undefined ? {} : { resource }),
@@ -72,22 +74,6 @@ export async function verifyCommand(options: VerifyCommandOptions, out: Output):
   } finally {
     await ledger.close();
   }
-}
-
-/** The file that was named, else the directory's own, where there is one. */
-function trustOf(named: string | undefined, { trustFile: own }: Layout): TrustFile | undefined {
-  if (named === undefined && !existsSync(own)) return undefined;
-  const path = named ?? own;
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new SpanledgerError('trust_invalid', `${path}: ${messageOf(cause)}`, {
-      cause,
-      hint: 'name a file of public keys, one a line, that you have from somebody you believe',
-    });
-  }
-  return trustFile(text, named === undefined ? 'local' : 'given');
 }
 
 function timeOf(text: string, what: string): string {

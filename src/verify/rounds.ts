@@ -75,8 +75,9 @@ export function judgeRounds(
     )) {
       const { seq, at, round } = record;
       const isCovered = seq < BigInt(covered);
-      let why =
-        round.round === last + 1 ? undefined : `it is round ${round.round}, and the one before is ${last}`;
+      let why = follows(round.round, last)
+        ? undefined
+        : `it is round ${round.round}, and ${last < 0 ? 'the first' : `the one before is ${last}`}`;
       for (const listing of round.chains) {
         const { chain_id, size, head, vkey } = listing;
         const known = latest.get(chain_id);
@@ -103,6 +104,11 @@ export function judgeRounds(
     }
   }
   return { verified, last, lastAt, listed, latest, failed, listings };
+}
+
+/** The first is 0 or 1. */
+function follows(round: number, last: number): boolean {
+  return last < 0 ? round === 0 || round === 1 : round === last + 1;
 }
 
 function* ends(listed: ReadonlyMap<string, Listed>) {

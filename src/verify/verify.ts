@@ -42,6 +42,8 @@ export interface VerifyOptions {
   incremental?: boolean;
   /** What others have of the ledger, read back from there. */
   anchors?: readonly AnchorView[];
+  /** What could not be asked, and why: without it nothing is wholly proven. */
+  unchecked?: readonly string[];
   /**
    * What a keeper knows of chains: only what follows it is read, and chains it does not know. Chains are judged then,
    * and not what rounds and anchors say of them.
@@ -113,7 +115,8 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
   const critical = judge.findings.filter((finding) => finding.severity === 'critical');
   const broken = critical.find(({ chain_id }) => chain_id !== '');
   const isUnproven = trust === null && judge.judged.some(({ vkey }) => vkey !== undefined);
-  const isChecked = !isUnproven && unchecked.length === 0;
+  const notChecked = [...(options.unchecked ?? []), ...unchecked];
+  const isChecked = !isUnproven && notChecked.length === 0;
   const status = critical.length > 0 ? 'tampered' : isEmpty ? 'empty' : isChecked ? 'valid' : 'incomplete';
   const verification: Verification = {
     status,
@@ -125,7 +128,7 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
         ? null
         : { chain_id: broken.chain_id, seq: broken.seq, id: `${broken.chain_id}:${broken.seq}` },
     findings: judge.findings,
-    unchecked,
+    unchecked: notChecked,
     expired: judge.expired,
     erased: judge.erased,
     on_hold: 0,
