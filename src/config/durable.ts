@@ -9,7 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -65,8 +65,12 @@ function writeDraft(path: string, content: string): string {
   const draft = `${path}.${randomBytes(4).toString('hex')}`;
   const fd = openSync(draft, 'wx', 0o600);
   try {
-    writeSync(fd, content);
+    writeFileSync(fd, content);
     fsyncSync(fd);
+  } catch (error) {
+    // Whoever tries again, on a disk that is full, must not leave one each time.
+    rmSync(draft);
+    throw error;
   } finally {
     closeSync(fd);
   }

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createOnce, makeDirectory } from '../../src/config/durable.ts';
 import { fileFolder } from '../support/ledger-kit.ts';
+import { mountMissing, smallDisk } from '../support/tmpfs.ts';
 
 const folder = fileFolder();
 let made = 0;
@@ -88,5 +89,17 @@ describe('creating a file once', () => {
     createOnce(taken, 'x');
     expect(readdirSync(folder).filter((name) => name.startsWith(`${taken.split('/').at(-1)}.`))).toEqual([]);
     expect(existsSync(taken)).toBe(true);
+  });
+});
+
+describe.skipIf(mountMissing() !== undefined)('on a full disk', () => {
+  it('makes no part of a file, and leaves nothing, however often it is tried', () => {
+    const disk = newPath();
+    smallDisk(disk, 'size=8k');
+    const path = join(disk, 'key');
+    for (let i = 0; i < 3; i++) expect(() => createOnce(path, 'x'.repeat(100_000))).toThrow('ENOSPC');
+    expect(readdirSync(disk)).toEqual([]);
+    createOnce(path, 'short');
+    expect(readdirSync(disk)).toEqual(['key']);
   });
 });
