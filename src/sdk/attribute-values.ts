@@ -19,7 +19,8 @@ export function attributeFrom(given: unknown): { value: AttributeValue; dropped:
     if (typeof value === 'string' || typeof value === 'boolean') return value;
     if (typeof value === 'number' || typeof value === 'bigint' || value === null) return value;
     if (typeof value !== 'object') return undefined;
-    if (value instanceof Uint8Array) return value;
+    // A sound's samples, an embedding's numbers: a million of them are no million members.
+    if (ArrayBuffer.isView(value)) return bytesOf(value);
     values += 1;
     if (depth >= MAX_DEPTH || values > MAX_VALUES || above.has(value)) {
       dropped += 1;
@@ -64,4 +65,8 @@ export function attributeFrom(given: unknown): { value: AttributeValue; dropped:
   };
 
   return { value: read(given, 0) ?? null, dropped };
+}
+
+function bytesOf(view: ArrayBufferView): Uint8Array {
+  return view instanceof Uint8Array ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }

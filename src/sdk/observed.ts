@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream';
+import { types } from 'node:util';
 import type { ToolCall } from './door.ts';
 import {
   type AnyGenerator,
@@ -7,7 +8,9 @@ import {
   isNodeReadable,
   isPlainPromise,
   isPromise,
+  isWebStream,
   stepping,
+  steppingWebStream,
 } from './within.ts';
 
 /** Runs a call's tool, and ends the call with what the tool answers: at once, or when a promise or a stream ends. */
@@ -24,6 +27,7 @@ export function observed<T>(call: ToolCall, run: () => T): T {
 
 function answered(call: ToolCall, result: unknown): unknown {
   if (isPromise(result)) {
+    if (!types.isPromise(result)) return watchedThenable(call, result);
     const told = result.then(
       (value) => answered(call, value),
       (error: unknown) => {
@@ -37,7 +41,7 @@ function answered(call: ToolCall, result: unknown): unknown {
     return result;
   }
   if (isGenerator(result)) return watchedGenerator(call, result);
-  if (result instanceof ReadableStream) return watchedWebStream(call, result);
+  if (isWebStream(result)) return watchedWebStream(call, result);
   if (isNodeReadable(result)) {
     finished(result as unknown as Readable, { writable: false }, (error) =>
       error ? call.fail(error) : call.end(),
@@ -72,25 +76,48 @@ function watchedGenerator(call: ToolCall, generator: AnyGenerator): AnyGenerator
 }
 
 function watchedWebStream(call: ToolCall, stream: ReadableStream): ReadableStream {
-  const reader = stream.getReader();
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        try {
-          const { done, value } = await reader.read();
-          if (!done) return controller.enqueue(value);
-        } catch (error) {
-          call.fail(error);
-          throw error;
-        }
-        call.end();
-        controller.close();
-      },
-      async cancel(reason) {
-        call.end();
-        await reader.cancel(reason);
-      },
+  return steppingWebStream(stream, {
+    async read(read) {
+      try {
+        const result = await read();
+        if (result.done) call.end();
+        return result;
+      } catch (error) {
+        call.fail(error);
+        throw error;
+      }
     },
-    { highWaterMark: 0 },
-  );
+    cancel(cancel) {
+      call.end();
+      return cancel();
+    },
+  });
+}
+
+/**
+ * A query of a builder's, say: each `then` runs it, so that none of ours may be called. It is looked at as its caller
+ * waits for it; one that cannot be is not waited for.
+ */
+function watchedThenable(call: ToolCall, thenable: PromiseLike<unknown>): unknown {
+  const { then } = thenable;
+  const watched = (answer?: (value: unknown) => unknown, refuse?: (error: unknown) => unknown) =>
+    call.run(() =>
+      Reflect.apply(then, thenable, [
+        (value: unknown) => {
+          const told = answered(call, value);
+          return answer ? answer(told) : told;
+        },
+        (error: unknown) => {
+          call.fail(error);
+          if (refuse) return refuse(error);
+          throw error;
+        },
+      ]),
+    );
+  try {
+    void Object.defineProperty(thenable, 'then', { value: watched, configurable: true, writable: true });
+  } catch {
+    call.end();
+  }
+  return thenable;
 }

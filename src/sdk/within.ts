@@ -14,7 +14,11 @@ type Run = <R>(work: () => R) => R;
 function carried(result: unknown, run: Run): unknown {
   if (isPromise(result)) return isPlainPromise(result) ? result.then((each) => carried(each, run)) : result;
   if (isGenerator(result)) return stepping(result, run);
-  if (result instanceof ReadableStream) return carriedWebStream(result, run);
+  if (isWebStream(result))
+    return steppingWebStream(result, {
+      read: (read) => run(read),
+      cancel: (cancel) => run(cancel),
+    });
   if (isNodeReadable(result)) {
     const read = result._read;
     result._read = function (this: unknown, ...args) {
@@ -38,19 +42,47 @@ export function stepping(generator: AnyGenerator, run: (step: () => unknown) => 
   return generator;
 }
 
-function carriedWebStream(stream: ReadableStream, run: Run): ReadableStream {
+/** What goes on when a stream is asked for more, or given up. */
+interface StreamSteps {
+  read<Result extends { done: boolean }>(read: () => Promise<Result>): Promise<Result>;
+  cancel(cancel: () => Promise<void>): Promise<void>;
+}
+
+/** Of a stream of bytes, or of anything. */
+interface Controller {
+  enqueue(chunk: unknown): void;
+  close(): void;
+  readonly byobRequest?: { respond(bytes: number): void } | null | undefined;
+}
+
+/** Another stream of the same kind, read as it is read. */
+export function steppingWebStream(stream: ReadableStream, steps: StreamSteps): ReadableStream {
+  const isBytes = isByteStream(stream);
   const reader = stream.getReader();
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        const { done, value } = await run(() => reader.read());
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel: (reason) => run(() => reader.cancel(reason)),
+  const source = {
+    async pull(controller: Controller) {
+      const { done, value } = await steps.read(() => reader.read());
+      if (!done) return controller.enqueue(value);
+      controller.close();
+      // Whoever waits with a buffer of its own hears of the end by this.
+      controller.byobRequest?.respond(0);
     },
-    { highWaterMark: 0 },
-  );
+    cancel: (reason: unknown) => steps.cancel(() => reader.cancel(reason)),
+  };
+  const strategy = { highWaterMark: 0 };
+  return isBytes
+    ? new ReadableStream({ ...source, type: 'bytes' }, strategy)
+    : new ReadableStream(source, strategy);
+}
+
+/** A body of `fetch`, a file's: it can be read into a buffer of its reader's own, and nothing else tells. */
+function isByteStream(stream: ReadableStream): boolean {
+  try {
+    stream.getReader({ mode: 'byob' }).releaseLock();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export type AnyGenerator = { [name in 'next' | 'return' | 'throw']?: (...args: unknown[]) => unknown };
@@ -61,13 +93,22 @@ export function isPlainPromise(value: Promise<unknown>): boolean {
 }
 
 export function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+  return asked(() => typeof (value as { then?: unknown } | null | undefined)?.then === 'function');
 }
 
-/** What a generator function answers, and nothing else that can be iterated. */
+/** What a generator function answers, and nothing else that can be iterated. One that is frozen cannot be followed. */
 export function isGenerator(value: unknown): value is AnyGenerator {
-  const tag = Object.prototype.toString.call(value);
-  return tag === '[object Generator]' || tag === '[object AsyncGenerator]';
+  return asked(() => {
+    const tag = Object.prototype.toString.call(value);
+    return /^\[object (Async)?Generator\]$/.test(tag) && Object.isExtensible(value);
+  });
+}
+
+/** One that nobody reads yet. Some test environments have no streams of the web. */
+export function isWebStream(value: unknown): value is ReadableStream {
+  return asked(
+    () => typeof ReadableStream === 'function' && value instanceof ReadableStream && !value.locked,
+  );
 }
 
 export interface NodeReadable {
@@ -75,6 +116,17 @@ export interface NodeReadable {
 }
 
 export function isNodeReadable(value: unknown): value is NodeReadable {
-  const stream = value as { _read?: unknown; pipe?: unknown } | null | undefined;
-  return typeof stream?._read === 'function' && typeof stream.pipe === 'function';
+  return asked(() => {
+    const stream = value as { _read?: unknown; pipe?: unknown } | null | undefined;
+    return typeof stream?._read === 'function' && typeof stream.pipe === 'function';
+  });
+}
+
+/** What throws when it is asked what it is, as a strict proxy does, is nothing in particular. */
+function asked(is: () => boolean): boolean {
+  try {
+    return is();
+  } catch {
+    return false;
+  }
 }

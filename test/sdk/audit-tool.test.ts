@@ -131,6 +131,80 @@ describe('auditTool', () => {
     expect(list[1]?.tool?.result).toMatchObject({ status: 'done', count: 2 });
   });
 
+  it('runs a query that begins at each `then` as often as its caller waits for it', async () => {
+    class Query {
+      runs = 0;
+      fails = false;
+      // biome-ignore lint/suspicious/noThenProperty: what query builders have
+      then<A, B>(answer: (rows: string[]) => A, refuse: (error: unknown) => B): Promise<A | B> {
+        this.runs += 1;
+        const answered = this.fails ? Promise.reject(new Error('locked')) : Promise.resolve(['row']);
+        return answered.then(answer, refuse);
+      }
+    }
+    for (const isSync of [true, false])
+      for (const failClosed of [true, false]) {
+        const query = new Query();
+        const run = auditTool(() => query, { name: 'query', isSync, failClosed });
+        expect(await run()).toEqual(['row']);
+        expect(query.runs).toBe(1);
+      }
+    const update = auditTool(() => Object.assign(new Query(), { fails: true }), { name: 'update' });
+    await expect(update()).rejects.toThrow('locked');
+    const frozen = auditTool(() => Object.freeze(new Query()), { name: 'frozen' });
+    expect(Object.isFrozen(frozen())).toBe(true);
+    const list = await toolRecords();
+    expect(shape(list)).toEqual([
+      ...Array.from({ length: 4 }, () => ['intent query', 'outcome query success']).flat(),
+      'intent update',
+      'outcome update failure',
+      'intent frozen',
+      'outcome frozen success',
+    ]);
+    expect(list[1]?.tool?.result).toEqual({ count: 1 });
+  });
+
+  it('answers what the tool did, whatever it throws when it is looked at, and each stream as its kind', async () => {
+    const refuses = (): never => {
+      throw new Error('no such member');
+    };
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    const read = new Response('abc').body!;
+    read.getReader();
+    const odd = {
+      strict: new Proxy({ a: 1 }, { get: refuses }),
+      revoked: revoked.proxy,
+      tag: Object.defineProperty({}, Symbol.toStringTag, { get: refuses }),
+      generator: Object.freeze(Object.assign({}, { next: () => ({}), [Symbol.toStringTag]: 'Generator' })),
+      read,
+    };
+    for (const [name, answer] of Object.entries(odd)) {
+      expect(Object.is(auditTool(() => answer, { name })(), answer), name).toBe(true);
+      expect(
+        Object.is(
+          withAuditContext({ user: 'lee' }, () => answer),
+          answer,
+        ),
+        name,
+      ).toBe(true);
+    }
+    const bytes = (text: string) => new Response(text).body!;
+    for (const body of [
+      auditTool(bytes, { name: 'bytes' })('abc'),
+      withAuditContext({ user: 'lee' }, () => bytes('abc')),
+    ]) {
+      const reader = body.getReader({ mode: 'byob' });
+      const { value } = await reader.read(new Uint8Array(8));
+      expect(Buffer.from(value!).toString()).toBe('abc');
+      expect(await reader.read(new Uint8Array(8))).toMatchObject({ done: true });
+    }
+    const names = [...Object.keys(odd), 'bytes'];
+    expect(shape(await toolRecords())).toEqual(
+      names.flatMap((name) => [`intent ${name}`, `outcome ${name} success`]),
+    );
+  });
+
   it('leaves an intent alone for what never came to its end', async () => {
     void auditTool(() => new Promise(() => {}), { name: 'hangs', isSync: false })();
     expect(shape(await toolRecords())).toEqual(['intent hangs']);
@@ -147,7 +221,15 @@ describe('auditTool', () => {
         throw new Error('no');
       },
     });
-    expect(shape(await toolRecords())).toEqual(['intent odd', 'outcome odd success']);
+    auditTool((_: unknown) => 1, { name: 'hears' })({ samples: new Float32Array([1]) });
+    const list = await toolRecords();
+    expect(shape(list)).toEqual([
+      'intent odd',
+      'outcome odd success',
+      'intent hears',
+      'outcome hears success',
+    ]);
+    expect(list[2]?.tool?.arguments).toEqual({ samples: 'AACAPw==' });
   });
 
   it('calls the same again after a failure a retry, and says that this is inferred', async () => {
