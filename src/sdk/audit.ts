@@ -9,6 +9,7 @@ import { enrolmentIn } from '../config/enrolment.ts';
 import { DEFAULT_DIR, type Layout } from '../config/layout.ts';
 import { VERSION } from '../config/package.ts';
 import { originOf, settingsOf } from '../config/settings.ts';
+import { isSpanledgerError } from '../errors.ts';
 import { Journal } from '../journal/journal.ts';
 import { Writer } from '../pipeline.ts';
 import type { PolicyDocument } from '../policy/document.ts';
@@ -99,7 +100,7 @@ function ownAudit(
     : undefined;
   const origin = (env.SPANLEDGER_ENDPOINT && keptTerms(layout)?.origin) || originOf(ledgerId, settings, env);
   const enrolment = enrolmentIn(env);
-  const journal = Journal.takeOver(layout.journals, roleOf(name));
+  const journal = openJournal(layout.journals, roleOf(name));
   const heirOf = (left: Journal) =>
     new Writer({
       journal: left,
@@ -136,6 +137,20 @@ function ownAudit(
     running: new RunningSpans(policy),
     close: () => recorder.close(),
   };
+}
+
+/** One that can be written to: a key that is none is told at the start, and not by each call. */
+function openJournal(journals: string, role: string): Journal {
+  const journal = Journal.takeOver(journals, role);
+  try {
+    void journal.key;
+  } catch (error) {
+    // There may be room by the first record.
+    if (isSpanledgerError(error, 'journal_full')) return journal;
+    void journal.close().catch(() => undefined);
+    throw error;
+  }
+  return journal;
 }
 
 /** A file's policy, where one is named or there; else what the relay said last. */

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { trace } from '@opentelemetry/api';
@@ -14,6 +14,7 @@ import {
   SpanledgerError,
   withAuditContext,
 } from '../../src/index.ts';
+import { Journal } from '../../src/journal/journal.ts';
 import type { AuditRecord } from '../../src/record/record.ts';
 import { type Hold, holdAudit } from '../../src/sdk/process-audit.ts';
 import { processDoor } from '../../src/sdk/process-door.ts';
@@ -490,6 +491,27 @@ describe('fail modes', () => {
     expect(fn).not.toHaveBeenCalled();
     never.mockRestore();
     expect(shape(await toolRecords())).toEqual(['intent a', 'outcome a denied']);
+  });
+
+  it('does not begin where its chain could not be signed, and says which file to see to', async () => {
+    auditTool(() => 1, { name: 'before' })();
+    const left = hold.audit.writer.journal.dir;
+    const key = join(left, 'key');
+    await hold.release();
+    const seed = readFileSync(key, 'utf8');
+    for (const [text, mode, found] of [
+      ['garbled', 0o600, 'it is no key'],
+      [seed, 0o660, 'can be read by others'],
+    ] as const) {
+      writeFileSync(key, text);
+      chmodSync(key, mode);
+      expect(() => holdAudit({ dir, writer: 'medrec' })).toThrow(found);
+      const again = await vi.waitUntil(() => Journal.open(left));
+      await again.close();
+    }
+    chmodSync(key, 0o600);
+    hold = holdAudit({ dir, writer: 'medrec' });
+    expect(hold.audit.writer.journal.dir).toBe(left);
   });
 
   it('refuses a mode it does not know, fail-closed', async () => {
