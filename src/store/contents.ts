@@ -5,6 +5,7 @@ import type { ContentField } from '../record/record.ts';
 import type { SealedContent } from '../vault/sealed.ts';
 import type { WrappedKey } from '../vault/wrapped-key.ts';
 import type { Store } from './client.ts';
+import { unixTime } from './records.ts';
 
 /** A content at its record's place. */
 export interface PlacedContent extends SealedContent {
@@ -59,7 +60,7 @@ async function insertContents(store: Store, contents: readonly PlacedContent[]):
   const sql = `INSERT INTO spanledger.audit_content (${columns}) SETTINGS ${insertSettings()} FORMAT TabSeparated`;
   let text = '';
   for (const { chainId, seq, field, retentionClass, expiresAt, ref, sealed } of contents)
-    text += `${chainId}\t${seq}\t${field}\t${retentionClass}\t${expiresAt}\t${bytesOf(hexOf(ref))}\t${Buffer.from(sealed).toString('base64')}\n`;
+    text += `${chainId}\t${seq}\t${field}\t${retentionClass}\t${unixTime(expiresAt)}\t${bytesOf(hexOf(ref))}\t${Buffer.from(sealed).toString('base64')}\n`;
   await store.insert(sql, text);
 }
 

@@ -32,6 +32,11 @@ export async function insertRecords(
   await store.insert(sql, text);
 }
 
+/** Ten digits, also of a clock that began at 1970: with fewer the engine reads a date in them. */
+export function unixTime(seconds: number): string {
+  return String(seconds).padStart(10, '0');
+}
+
 /** Bytes travel as `\xHH`: JSON cannot say them, and binary formats do not pass the embedded connection. */
 function tabSeparated({
   chainId,
@@ -44,7 +49,7 @@ function tabSeparated({
   const hashBytes = recordHash.replace(/../g, '\\x$&');
   // Canonical JSON holds no raw tab or line feed; only its backslashes need care, and most have none.
   const escaped = payload.includes('\\') ? payload.replaceAll('\\', '\\\\') : payload;
-  return `${chainId}\t${seq}\t${retentionClass}\t${expiresAt}\t${hashBytes}\t${escaped}\n`;
+  return `${chainId}\t${seq}\t${retentionClass}\t${unixTime(expiresAt)}\t${hashBytes}\t${escaped}\n`;
 }
 
 const CONFIRM = `

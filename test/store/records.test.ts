@@ -85,6 +85,17 @@ describe('a payload', () => {
     );
   });
 
+  it('expires when it says, also where the clock began at 1970', async () => {
+    const chainId = id(17);
+    const expiries = [0, 86_400, 34_128_000, 99_999_999, 100_000_000, 1_000_000_000];
+    const batch = expiries.map((expiresAt, seq) => ({ ...batchOf(['{}'], chainId)[0], seq, expiresAt }));
+    await insert(batch as unknown as Batch);
+    const rows = await store.query<{ expires: number }>(
+      'SELECT toUnixTimestamp(expires_at) AS expires FROM spanledger.audit_records ORDER BY seq',
+    );
+    expect(rows.map(({ expires }) => Number(expires))).toEqual(expiries);
+  });
+
   it('keeps the rest of its row as well', async () => {
     const [record] = batchOf(['{"occurred_at":"2026-01-02T03:04:05.123456789Z","retention_class":"ledger"}']);
     await insert([record]);
