@@ -97,7 +97,7 @@ export class OwnChain {
   beat(transaction: Transaction, now: number): void {
     const { chain } = transaction;
     if (chain === undefined || !this.#isMine(chain) || chain.closed) return;
-    if (isDue(chain, now) || now - chain.checkpoint.at >= IDLE) this.#checkpoint(transaction, now);
+    if (isDue(chain, now) || isLater(chain, now, IDLE)) this.#checkpoint(transaction, now);
   }
 
   /** Of all before it. The control chain's are the keeper's to sign. */
@@ -105,8 +105,8 @@ export class OwnChain {
     if (this.#options.control !== undefined) return;
     const note = this.#note(transaction.chain!);
     this.#seal(transaction, control('checkpoint', { note }, now), now);
-    const { size, recordedAt } = transaction.chain!;
-    transaction.chain = { ...transaction.chain!, checkpoint: { size, at: recordedAt } };
+    const { size } = transaction.chain!;
+    transaction.chain = { ...transaction.chain!, checkpoint: { size, at: now } };
   }
 
   #note({ size, tree }: ChainState): string {
@@ -236,9 +236,14 @@ const CHECKPOINT_AFTER = 60_000_000;
 /** And without any record. */
 const IDLE = 300_000_000;
 
-function isDue({ size, checkpoint }: ChainState, now: number): boolean {
-  const fresh = size - checkpoint.size;
-  return fresh >= CHECKPOINT_RECORDS || (fresh > 0 && now - checkpoint.at >= CHECKPOINT_AFTER);
+function isDue(chain: ChainState, now: number): boolean {
+  const fresh = chain.size - chain.checkpoint.size;
+  return fresh >= CHECKPOINT_RECORDS || (fresh > 0 && isLater(chain, now, CHECKPOINT_AFTER));
+}
+
+/** So long after the last checkpoint; or nobody knows how long: the clock was set back, and may have been by days. */
+function isLater({ checkpoint: { at } }: ChainState, now: number, by: number): boolean {
+  return now < at || now - at >= by;
 }
 
 /** Of what it adds to a frame. */

@@ -105,6 +105,29 @@ describe('a chain', () => {
     expectSigned(records, 3);
   });
 
+  it('goes on signing every 60 s where the clock was a day ahead and is set back', async () => {
+    let now = START + 86_400 * SECOND;
+    const journal = newJournal();
+    const writer = writerIn(journal, () => now);
+    await writer.append(toolCalls(1));
+    for (now = START; now <= START + 120 * SECOND; now += 30 * SECOND) await writer.append(toolCalls(1));
+    const records = await recordsIn(journal);
+    const one = 'tool_invoked';
+    expect(actions(records)).toEqual([
+      'chain_opened',
+      one,
+      'checkpoint',
+      one,
+      one,
+      'checkpoint',
+      one,
+      one,
+      'checkpoint',
+      one,
+    ]);
+    expectSigned(records, 8);
+  });
+
   it('signs after 60 s with new records, after 5 minutes without, and not once it has ended', async () => {
     const journal = newJournal();
     const chain = chainIn(journal);
