@@ -1,3 +1,4 @@
+import { clearInterval, setInterval } from 'node:timers';
 import { setImmediate } from 'node:timers/promises';
 import type { StoppedChain } from './chain/seal.ts';
 import type { Clock } from './clock.ts';

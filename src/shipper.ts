@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import { SpanledgerError } from './errors.ts';
 import type { Writer } from './pipeline.ts';
 import { type Shipment, ship } from './ship.ts';

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { ChainHead, SealedRecord } from '../chain/seal.ts';
 import { makeDirectory } from '../config/durable.ts';
 import { isSpanledgerError, SpanledgerError } from '../errors.ts';

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { makeDirectory, syncDirectory } from '../config/durable.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';

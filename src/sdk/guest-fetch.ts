@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { Fetch } from '../target/relay.ts';
 
 /** A line that is not there after so long is given up: until then it holds the process. In milliseconds. */

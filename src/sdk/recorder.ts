@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { Gap, Writer } from '../pipeline.ts';
 import type { Lineage } from '../record/lineage.ts';
 import type { Understood } from '../understand.ts';

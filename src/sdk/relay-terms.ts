@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { Environment } from '../config/deployment.ts';
 import { createOnce, replaceFile } from '../config/durable.ts';
 import type { Layout } from '../config/layout.ts';

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
 import type { Environment } from '../config/deployment.ts';
 import { isSpanledgerError, messageOf } from '../errors.ts';
 import { Journal, listJournals } from '../journal/journal.ts';

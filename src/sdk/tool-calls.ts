@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { VERSION } from '../config/package.ts';
 import { AuditUnavailableError, messageOf, type SpanledgerError } from '../errors.ts';
 import type { Reading } from '../genai/activity.ts';

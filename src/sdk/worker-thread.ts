@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import { BroadcastChannel, getEnvironmentData, threadId } from 'node:worker_threads';
 import { isErrorCode, isSpanledgerError, SpanledgerError } from '../errors.ts';
 import type { Gap } from '../pipeline.ts';

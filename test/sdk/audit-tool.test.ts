@@ -206,6 +206,21 @@ describe('auditTool', () => {
     );
   });
 
+  it('records where timers are fake and streams are missing, as in the tests of an app', async () => {
+    vi.useFakeTimers();
+    vi.stubGlobal('ReadableStream', undefined);
+    try {
+      for (const failClosed of [false, true])
+        expect(auditTool(() => ({ n: 1 }), { name: 'tested', failClosed })()).toEqual({ n: 1 });
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+      vi.unstubAllGlobals();
+    }
+    const each = ['intent tested', 'outcome tested success'];
+    expect(shape(await toolRecords())).toEqual([...each, ...each]);
+  });
+
   it('leaves an intent alone for what never came to its end', async () => {
     void auditTool(() => new Promise(() => {}), { name: 'hangs', isSync: false })();
     expect(shape(await toolRecords())).toEqual(['intent hangs']);
