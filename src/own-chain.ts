@@ -63,6 +63,8 @@ export class OwnChain {
   #turned: Policy | undefined;
   /** Told by the next chain. */
   #declared: Declared | undefined;
+  /** The chain that tells it: until that is in the journal, another may have to. */
+  #declaredIn: string | undefined;
 
   constructor(options: ChainOptions) {
     this.#options = options;
@@ -156,6 +158,7 @@ export class OwnChain {
   turn(policy: Policy, declared?: Declared): void {
     this.#turned = policy;
     this.#declared = declared;
+    this.#declaredIn = undefined;
   }
 
   /**
@@ -189,6 +192,8 @@ export class OwnChain {
       checkpoint: { size: 0, at: now },
     };
     this.#chainId = chainId;
+    if (last !== undefined && last.chainId === this.#declaredIn) this.#declared = undefined;
+    this.#declaredIn = chainId;
     this.#signer = keeper === undefined ? new LocalSigner(`${origin}/${chainId}`, journal.key) : undefined;
     const vkey = keeper?.vkey ?? this.#signer!.vkey;
     const enrol = this.#options.enrol?.({ ledgerId, chainId, vkey });
@@ -209,7 +214,6 @@ export class OwnChain {
   /** What is another than in the journal's last chain: the policy, or the key that pseudonyms are under. */
   #tellChange(transaction: Transaction, digest: string, now: number): void {
     const { actor, reason, retired } = this.#declared ?? {};
-    this.#declared = undefined;
     const before = transaction.get(POLICY);
     const [key] = this.policy.keyring.ids;
     const keyBefore = transaction.get(PSEUDONYM_KEY) ?? key;

@@ -244,3 +244,27 @@ function privateKeyText({ vkey, name }: LocalSigner, seed: Buffer): string {
   const { id } = parseVkey(vkey);
   return `PRIVATE+KEY+${name}+${id}+${Buffer.concat([Buffer.of(1), seed]).toString('base64')}`;
 }
+
+describe('a declared change', () => {
+  it('is told once, by the first chain that comes to stand in the journal', async () => {
+    const journal = newJournal();
+    const chain = chainIn(journal);
+    const append = (more = () => {}) =>
+      journal.transact((transaction) => {
+        chain.append(transaction, control('gap', { spans: 1 }, START), START);
+        more();
+      });
+    append();
+    chain.end(START);
+    chain.turn(POLICY, { actor: { type: 'admin', id: 'lee' }, retired: 'k0' });
+    const full = () => {
+      throw new Error('no space left');
+    };
+    expect(() => append(full)).toThrow('no space left');
+    append();
+    chain.end(START);
+    append();
+    const told = (await recordsIn(journal)).filter(({ action }) => action === 'policy_changed');
+    expect(told.map(({ actor }) => actor)).toEqual([{ type: 'admin', id: 'lee' }]);
+  });
+});
