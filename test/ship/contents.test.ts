@@ -14,7 +14,7 @@ import {
   unshippedOf,
 } from '../support/ledger-kit.ts';
 import { forgetMutations } from '../support/older-store.ts';
-import { aboutChains } from '../support/tampered-ledger.ts';
+import { butOfSchema } from '../support/tampered-ledger.ts';
 import { toolCalls } from '../support/test-spans.ts';
 import { modelSaying, openAll, toolSaying, vaultWriter } from '../support/vault-kit.ts';
 
@@ -72,7 +72,7 @@ describe('contents', () => {
       await writer.append(toolCalls(3));
       await ship(writer, store);
       // The schema is another matter.
-      expect(aboutChains(await verify(store, { ledgerId: LEDGER_ID }))).toEqual([]);
+      expect(butOfSchema(await verify(store, { ledgerId: LEDGER_ID }))).toEqual([]);
     } finally {
       await store.command('RENAME TABLE spanledger.aside TO spanledger.audit_content');
     }

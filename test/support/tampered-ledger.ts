@@ -180,19 +180,19 @@ export class TamperedLedger {
 }
 
 /**
- * Findings as `code chain:seq` or `code chain:seq-to`, chains by the names given. Those about the ledger itself are
- * left out: a mutation, with which much of this is done, is one.
+ * Findings as `code chain:seq` or `code chain:seq-to`, chains by the names given. Those about the schema are left
+ * out: a mutation, with which much of this is done, is one.
  */
 export function told(result: Verification, names: { [chain: string]: string } = {}): string[] {
-  return aboutChains(result).map(({ code, chain_id, seq, to }) => {
+  return butOfSchema(result).map(({ code, chain_id, seq, to }) => {
     const place = to === undefined || to === seq ? `${seq}` : `${seq}-${to}`;
     return `${code} ${names[chain_id] ?? chain_id}:${place}`;
   });
 }
 
-/** All findings but those about the ledger itself. */
-export function aboutChains({ findings }: Verification) {
-  return findings.filter(({ chain_id }) => chain_id !== '');
+/** All findings but those about the schema. */
+export function butOfSchema({ findings }: Verification) {
+  return findings.filter(({ code }) => code !== 'schema_mismatch');
 }
 
 function unhex(bytes: string | Buffer): string {

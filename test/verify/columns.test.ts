@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../src/record/canonical.ts';
 import { COLUMNS } from '../../src/verify/columns.ts';
 import { codeOf, memoryFolder, openStore, sealChain } from '../support/ledger-kit.ts';
-import { aboutChains, TamperedLedger, told } from '../support/tampered-ledger.ts';
+import { butOfSchema, TamperedLedger, told } from '../support/tampered-ledger.ts';
 
 /* ATTACKS.md, row 4: the columns people query are forged, the payloads are left alone. */
 
@@ -85,7 +85,7 @@ describe('a forged column is found in every record', () => {
     await forgeField(patch);
     const result = await ledger.verify();
     expect(told(result)).toEqual(all);
-    expect(aboutChains(result).map(({ detail }) => detail)).toEqual(
+    expect(butOfSchema(result).map(({ detail }) => detail)).toEqual(
       Array(3).fill('fields is not what the payload says'),
     );
     expect(result.status).toBe('tampered');

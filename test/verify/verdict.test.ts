@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { verify } from '../../src/verify/verify.ts';
 import { LEDGER_ID, sealChain } from '../support/ledger-kit.ts';
-import { aboutChains } from '../support/tampered-ledger.ts';
+import { butOfSchema } from '../support/tampered-ledger.ts';
 import { SIZE, twoChains } from '../support/two-chains.ts';
 
 const ledger = twoChains();
@@ -58,7 +58,7 @@ describe('a verdict', () => {
     await ledger.edit(first, 5);
     await ledger.edit(first, 3);
     const result = await ledger.verify();
-    expect(aboutChains(result).map(({ code, seq }) => [code, seq])).toEqual([
+    expect(butOfSchema(result).map(({ code, seq }) => [code, seq])).toEqual([
       ['duplicate_identical', 1],
       ['record_mismatch', 3],
       ['record_mismatch', 5],
@@ -118,7 +118,7 @@ describe('of one conversation', () => {
     await ledger.put(sealChain('other', [plain, talk('c2')]));
     await ledger.edit('A', 3);
     const result = await ledger.verify({ conversation: 'c1' });
-    expect(aboutChains(result)).toEqual([]);
+    expect(butOfSchema(result)).toEqual([]);
     expect(result).toMatchObject({ broken_at_record: null, records_checked: 3 });
     expect(result.chains.map(({ chain_id }) => chain_id)).toEqual(['one', 'two']);
     await ledger.update(`payload = concat(payload, ' ')`, `chain_id = 'one' AND seq = 0`);
