@@ -98,7 +98,7 @@ describe('spanledger pseudonym rotate', () => {
     expect(keys()).toEqual(['k1', 'k2']);
     const { masterKeyFile } = layoutOf(dir);
     expect(statSync(masterKeyFile).mode & 0o777).toBe(0o600);
-    expect(readdirSync(join(dir, 'keys')).sort()).toEqual(['lock', 'master']);
+    expect(readdirSync(join(dir, 'keys')).sort()).toEqual(['ledger', 'lock', 'master']);
 
     const again = await json<{ spans: number; duplicates: number; records: object }>('ingest', CAPTURE);
     expect(again.duplicates).toBe(again.spans);

@@ -17,9 +17,10 @@ function keptOf(attributes: { [name: string]: AttributeValue }): { [name: string
   return (unreadable(attributes).span as { attributes: { [name: string]: unknown } }).attributes;
 }
 
-/** Attributes that cannot be read: whoever asks for one gets `error`. */
+/** An agent's span by the names of its attributes, which cannot be read: whoever asks for one gets `error`. */
 function hostile(error: unknown, attributes: { [name: string]: AttributeValue } = {}): Span {
   const map = new Map(Object.entries(attributes));
+  map.set('gen_ai.operation.name', 'execute_tool');
   map.get = () => {
     throw error;
   };
