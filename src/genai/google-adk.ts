@@ -30,11 +30,11 @@ export const googleAdk: Dialect = {
   },
 };
 
-/** Several tools called at once are told again by one span for all of them. */
-const MERGED = '(merged tools)';
+/** Several tools called at once are told again by one span for all of them: as it starts, by its name alone. */
+const MERGED = /\(merged(?: tools)?\)$/;
 
 function kindOf({ attributes: a, name }: Span): { kind: ActivityKind; why: string } {
-  if (textAttribute(a, 'gen_ai.tool.name') === MERGED || name.endsWith(MERGED))
+  if (MERGED.test(textAttribute(a, 'gen_ai.tool.name') ?? name))
     return { kind: 'wrapper', why: 'ADK tells the merged tools again' };
   const said = textAttribute(a, 'gen_ai.operation.name') ?? name;
   const why = `ADK's ${said}`;

@@ -78,6 +78,7 @@ describe("Google's ADK", () => {
       'gcp.vertex.agent.tool_call_args': 'N/A',
     };
     expect(read(merged, { scope }).kind).toBe('wrapper');
+    expect(read({}, { scope, name: 'execute_tool (merged)' }).kind).toBe('wrapper');
   });
 
   it('knows a tool that raised by its name alone', () => {
