@@ -5,7 +5,7 @@
  */
 import type { AuditDoor } from '../src/sdk/door.ts';
 
-export type { AuditDoor, ToolCall, ToolStart } from '../src/sdk/door.ts';
+export type { AuditDoor, ToolCall, ToolSpans, ToolStart } from '../src/sdk/door.ts';
 
 /**
  * @example

@@ -11,13 +11,21 @@ const MAKERS = [
   ['dynamicTool', 1],
 ] as const;
 
+/** Of its tracer. */
+const SCOPE = 'genkit-tracer';
+
 interface Around {
   abortSignal?: AbortSignal;
 }
 
+interface Tool {
+  run: AnyFunction;
+}
+
 /**
- * Tools of Genkit, as they are defined. Genkit makes a span of each call itself; the adapter is before it, and can
- * keep the tool from being called. A tool that waits for a person is told as interrupted.
+ * Tools of Genkit, as they are defined. Genkit makes a span of each call itself; the adapter is inside it, before the
+ * tool, writes the intent in its place, and can keep the tool from being called. A tool that waits for a person is
+ * told as interrupted.
  */
 export const genkit: Adapter = {
   name: 'genkit',
@@ -34,11 +42,13 @@ export const genkit: Adapter = {
         const undo = MAKERS.map(([maker, at]) =>
           wrapMethod(exports, maker, (original) => {
             return function (this: unknown, ...args: unknown[]): unknown {
-              const { name } = Object(args[at - 1]) as { name?: string };
+              const { name = 'unknown' } = Object(args[at - 1]) as { name?: string };
               const fn = args[at];
-              if (typeof fn === 'function')
-                args[at] = recordedTool(recording, name ?? 'unknown', fn as AnyFunction);
-              return Reflect.apply(original, this, args);
+              if (typeof fn !== 'function') return Reflect.apply(original, this, args);
+              args[at] = recordedTool(recording, name, fn as AnyFunction);
+              const tool = Reflect.apply(original, this, args) as Tool;
+              claimSpans(recording, name, tool);
+              return tool;
             };
           }),
         );
@@ -59,5 +69,15 @@ function recordedTool(recording: Recording, name: string, fn: AnyFunction): AnyF
       }),
       () => Reflect.apply(fn, this, args) as unknown,
     );
+  });
+}
+
+/** All that call it do so by its `run`, which begins the span. */
+function claimSpans(recording: Recording, name: string, tool: Tool): void {
+  const claimed = { scope: SCOPE, tools: new Set([name]) };
+  wrapMethod(tool, 'run', (original) => {
+    return function run(this: unknown, ...args: unknown[]): unknown {
+      return recording.claim(claimed, () => Reflect.apply(original, this, args) as unknown);
+    };
   });
 }

@@ -3,6 +3,8 @@ import { Recording, type Verdict } from './recording.ts';
 import { type AnyFunction, alike, wrapMethod } from './wrap.ts';
 
 const PACKAGE = '@google/adk';
+/** Of its tracer. */
+const SCOPE = 'gcp.vertex.agent';
 
 interface Tool {
   name: string;
@@ -32,8 +34,9 @@ interface Request {
 
 /**
  * Tools of Google's Agent Development Kit, of whichever class. ADK makes a span of each call itself; the adapter is
- * inside it, before the tool, and can keep it from being called. A call that waits for a person's confirmation, or
- * for a credential, is told as interrupted, one that the person rejects as denied.
+ * inside it, before the tool, writes the intent in its place, and can keep the tool from being called. A call that
+ * waits for a person's confirmation, or for a credential, is told as interrupted, one that the person rejects as
+ * denied.
  */
 export const googleAdk: Adapter = {
   name: 'google-adk',
@@ -81,18 +84,25 @@ class Tools {
           const tools = this;
           return function (this: unknown, ...args: unknown[]): unknown {
             const { toolsDict } = Object(args[0]) as { toolsDict?: { [name: string]: Tool } };
-            for (const tool of Object.values(toolsDict ?? {})) tools.#see(tool);
-            return Reflect.apply(original, this, args) as unknown;
+            const names = new Set(
+              Object.values(toolsDict ?? {})
+                .filter((tool) => tools.#see(tool))
+                .map(({ name }) => name),
+            );
+            const run = () => Reflect.apply(original, this, args) as unknown;
+            return tools.#recording.claim({ scope: SCOPE, tools: names }, run);
           };
         }),
       );
   }
 
-  #see(tool: Tool): void {
+  /** True where its calls will come by here. */
+  #see(tool: Tool): boolean {
     let owner: object | null = tool;
     while (owner !== null && !Object.hasOwn(owner, 'runAsync'))
       owner = Object.getPrototypeOf(owner) as object | null;
     if (owner !== null) this.record(owner);
+    return owner !== null;
   }
 
   record(owner: object | undefined): void {

@@ -1,4 +1,4 @@
-import type { AuditDoor, ToolCall, ToolStart } from '../src/sdk/door.ts';
+import type { AuditDoor, ToolCall, ToolSpans, ToolStart } from '../src/sdk/door.ts';
 import { observed } from '../src/sdk/observed.ts';
 
 /** What a framework's call tells of itself. */
@@ -68,6 +68,11 @@ export class Recording {
     if (!isSync) return call.admit().then(() => observed(heard, run)) as T;
     call.admitSync();
     return observed(heard, run);
+  }
+
+  /** Runs what makes spans of tools whose calls all come by `call`: that writes their intent, not the spans' start. */
+  claim<T>(spans: ToolSpans, work: () => T): T {
+    return this.#isOn ? this.#door.claim(spans, work) : work();
   }
 
   /** A call that was refused, and never begun. Does not throw. */

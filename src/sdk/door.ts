@@ -32,6 +32,13 @@ export interface AuditDoor {
    */
   tool<T>(start: ToolStart, run: () => T, options?: { isSync?: boolean }): T;
 
+  /**
+   * Runs `work`, in which spans that a framework makes of tools leave their intent to the `startTool` that follows
+   * inside them, in the same trace: it knows the arguments and the call's id, which they do not as they start. A span
+   * that none follows is recorded whole as it ends. Inside the calls that `work` begins nothing is claimed.
+   */
+  claim<T>(spans: ToolSpans, work: () => T): T;
+
   /** What is no span: an approval, an access granted, the end of a conversation. Committed when this returns. */
   event(event: AuditEvent): void;
 
@@ -40,6 +47,14 @@ export interface AuditDoor {
 
   /** Resolves when all of this process so far is durable. */
   flush(): Promise<void>;
+}
+
+/** The spans that a framework makes of tool calls, as far as an adapter is sure to tell of the same calls. */
+export interface ToolSpans {
+  /** Of the framework's tracer. */
+  scope: string;
+  /** Names of tools. */
+  tools: { has(name: string): boolean };
 }
 
 /** A tool call as it begins. A field the caller does not know is absent, and inherited where it can be. */

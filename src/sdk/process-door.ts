@@ -5,8 +5,9 @@ import { FAIL_MODES, type FailMode } from '../policy/demands.ts';
 import type { Attributes } from '../span.ts';
 import { understand } from '../understand.ts';
 import type { Audit } from './audit.ts';
+import { claiming } from './claim.ts';
 import { activeContext, readingOf, withAuditContext } from './context.ts';
-import type { AuditDoor, AuditEvent, ToolCall, ToolStart } from './door.ts';
+import type { AuditDoor, AuditEvent, ToolCall, ToolSpans, ToolStart } from './door.ts';
 import { observed } from './observed.ts';
 import { activeSpan } from './otel.ts';
 import { currentAudit, type Hold, holdProcessAudit } from './process-audit.ts';
@@ -79,6 +80,10 @@ export class ProcessDoor implements AuditDoor {
     if (!isSync) return call.admit().then(() => observed(call, run)) as T;
     call.admitSync();
     return observed(call, run);
+  }
+
+  claim<T>(spans: ToolSpans, work: () => T): T {
+    return claiming(spans, work);
   }
 
   event(event: AuditEvent): void {

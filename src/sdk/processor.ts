@@ -3,6 +3,7 @@ import { readSpan } from '../genai/dialects.ts';
 import type { Span } from '../span.ts';
 import { type Understood, understand } from '../understand.ts';
 import type { Audit, AuditOptions } from './audit.ts';
+import { isClaimed } from './claim.ts';
 import { activeContext, readingOf } from './context.ts';
 import { type Hold, holdAudit } from './process-audit.ts';
 import { fromReadableSpan, type ReadableSpanLike } from './readable-span.ts';
@@ -40,31 +41,34 @@ export class AuditSpanProcessor {
       const running = this.#remember(span);
       const begun = fromReadableSpan(span);
       // Of anything but a tool call the end alone is recorded.
-      if (readSpan(begun, 'who').kind !== 'tool') return undefined;
+      if (readSpan(begun, 'who').kind !== 'tool') return [];
       const understood = this.#understand(begun, 'intent', running);
-      if (understood.what !== 'activity') return undefined;
+      if (understood.what !== 'activity') return [];
       const tool = identityOf(understood.facts);
-      if (tool === undefined) return undefined;
+      if (tool === undefined) return [];
       if (running !== undefined) {
         running.tool = tool;
         if (coveringCall(tool)) running.isTold = true;
-        if (running.isTold) return undefined;
+        else if (isClaimed(begun.scope.name, tool.name)) running.isClaimed = true;
+        if (running.isTold || running.isClaimed) return [];
       }
-      return understood;
+      return [understood];
     });
   }
 
   onEnd(span: ReadableSpanLike): void {
     this.#guard(span, () => {
       const running = this.#known(span);
-      if (running?.isTold) return undefined;
-      const understood = this.#understand(fromReadableSpan(span), 'end', running);
-      if (understood.what === 'not_agent') return undefined;
+      if (running?.isTold) return [];
+      const ended = fromReadableSpan(span);
+      const understood = this.#understand(ended, 'end', running);
+      if (understood.what === 'not_agent') return [];
       if (understood.what === 'activity' && running?.tool === undefined) {
         const tool = identityOf(understood.facts);
-        if (tool !== undefined && isToldCall(understood.facts.trace.trace_id, tool)) return undefined;
+        if (tool !== undefined && isToldCall(understood.facts.trace.trace_id, tool)) return [];
       }
-      return understood;
+      // The framework went no further than its span: no tool was called, and nobody told of one.
+      return running?.isClaimed ? [this.#understand(ended, 'intent', running), understood] : [understood];
     });
     const key = keyOf(span);
     if (key !== undefined) this.audit.running.forget(key);
@@ -100,12 +104,12 @@ export class AuditSpanProcessor {
     return understand(span, this.audit.policy, phase, undefined, context && readingOf(context));
   }
 
-  #guard(span: ReadableSpanLike, work: () => Understood | undefined): void {
+  #guard(span: ReadableSpanLike, work: () => readonly Understood[]): void {
     try {
       const understood = work();
-      if (understood === undefined) return;
+      if (understood.length === 0) return;
       if (this.#closed !== undefined) this.#miss(span);
-      else this.audit.recorder.commit([understood], this.audit.running);
+      else this.audit.recorder.commit(understood, this.audit.running);
     } catch (error) {
       if (this.#closed !== undefined) this.#miss(span);
       else this.#lose(span, error);

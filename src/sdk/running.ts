@@ -23,8 +23,10 @@ export interface Running {
   /** What `read` reads of the SDK's, uncopied, so that a look tells whether it is still as it was. */
   live?: ReadableSpanLike;
   beside: AuditContextCarrier | undefined;
-  /** The tool call whose intent it wrote. */
+  /** The tool call whose intent it wrote, or is to be written in its place. */
   tool?: ToolIdentity;
+  /** An adapter is to write its intent. */
+  isClaimed?: true;
   /** An adapter tells of the same call, and this span no more. */
   isTold?: true;
   /** Its start is counted here already, or among the missed: its end is no other span. */
@@ -71,7 +73,7 @@ export class RunningSpans implements Lineage {
     this.#spans.delete(key);
   }
 
-  /** The span, or one a few steps above, that has told the intent of this very call and not its end. */
+  /** The span, or one a few steps above, that has begun this very call and not ended it. */
   telling(
     traceId: string,
     spanId: string,

@@ -31,9 +31,14 @@ export interface Conduct {
 /** The call whose tool is running here. */
 const current = () => processWide('call', () => new AsyncLocalStorage<RunningCall | undefined>());
 
+/** The call, to be compared and nothing else. */
+export function callHere(): unknown {
+  return current().getStore();
+}
+
 /** A tool call runs here: what it says of who acts holds for what it begins too. */
 export function isInTool(): boolean {
-  return current().getStore() !== undefined;
+  return callHere() !== undefined;
 }
 
 /** The tool call of an adapter that this span, begun inside it, is another telling of. */
@@ -139,11 +144,11 @@ export class RunningCall implements ToolCall {
     this.#running = { read: () => this.#begun, beside: context, tool: this.#identity, isTold: true };
     if (this.#isJoined) return;
     if (this.#identity.callId !== undefined) remember(told, toldKey(this.traceId, this.#identity), MAX_TOLD);
-    if (telling !== undefined) telling.running.isTold = true;
-    else {
-      audit.running.remember(this.#key, this.#running);
-      this.#record(understood);
-    }
+    if (telling === undefined) audit.running.remember(this.#key, this.#running);
+    else telling.running.isTold = true;
+    if (telling === undefined) this.#record(understood);
+    else if (telling.running.isClaimed)
+      this.#record(understand(this.#begun, audit.policy, 'intent', undefined, this.#beside));
   }
 
   async admit(): Promise<void> {

@@ -64,6 +64,9 @@ export function agentSuite(framework: AgentFramework, place: Place): void {
     source: { scope: `spanledger/${adapter}` },
   };
 
+  /** All of it that is known before the tool is called. */
+  const { outcome: _, ...BEFORE } = { ...LOOKUP, tool: withoutResult(LOOKUP.tool) };
+
   describe.each(formats)('the example, %s', (format) => {
     it('is recorded as it is', async () => {
       const {
@@ -74,6 +77,7 @@ export function agentSuite(framework: AgentFramework, place: Place): void {
       expect(stdout).toBe(ANSWER);
       const calls = toolCallsOf(records);
       expect(calls).toMatchObject([{ ...LOOKUP, ...knows }]);
+      expect(intentsOf(records)).toMatchObject([{ ...BEFORE, ...knows }]);
       expect(calls[0]).not.toHaveProperty('user');
       if (knows.conversation_id !== undefined)
         expect(begun(records)).toMatchObject([{ details: { unattributed: true } }]);
@@ -120,6 +124,14 @@ export function agentSuite(framework: AgentFramework, place: Place): void {
     expect(said.calls).toEqual([]);
     expect(said.lookup_patient).toMatch(refused);
   });
+}
+
+function withoutResult<T extends { result: unknown }>({ result: _, ...tool }: T): Omit<T, 'result'> {
+  return tool;
+}
+
+function intentsOf(records: readonly AuditRecord[]): AuditRecord[] {
+  return records.filter(({ action, phase }) => action === 'tool_invoked' && phase === 'intent');
 }
 
 /** Where a conversation begins is counted who is behind it, or that nobody said so. */

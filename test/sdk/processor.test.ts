@@ -3,6 +3,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AlwaysOffSampler, BasicTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { AuditSpanProcessor, type ReadableSpanLike, SpanledgerError } from '../../src/index.ts';
+import { claiming } from '../../src/sdk/claim.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { codeOf } from '../support/ledger-kit.ts';
 import { recordsIn } from '../support/sdk.ts';
@@ -48,6 +49,23 @@ describe('AuditSpanProcessor on the real SDK', () => {
     expect(outcome?.trace).toEqual(intent?.trace);
     expect(accessed).toMatchObject({ action: 'data_accessed', resource: { type: 'patient', id: 'P-1042' } });
     expect(closed).toMatchObject({ action: 'chain_closed' });
+  });
+
+  it('leaves a claimed intent to the call inside, and writes it with the outcome where none comes', async () => {
+    const tools = new Set(['access_patient_record']);
+    const claimed = (scope: string) =>
+      claiming({ scope, tools }, () => tracer.startSpan('execute_tool', { attributes: TOOL }));
+    const heard = claimed('another');
+    const [left, never] = [claimed('medrec'), claimed('medrec')];
+    left.end();
+    await processor.shutdown();
+    const calls = (await recordsIn(dir)).filter(({ action }) => action === 'tool_invoked');
+    expect(calls.map(({ phase, trace }) => [phase, trace!.span_id])).toEqual([
+      ['intent', heard.spanContext().spanId],
+      ['intent', left.spanContext().spanId],
+      ['outcome', left.spanContext().spanId],
+    ]);
+    expect(never.spanContext().spanId).not.toBe(left.spanContext().spanId);
   });
 
   it('has the intent in the journal before the tool could run', async () => {
