@@ -42,7 +42,7 @@ export function runApp(dir: string, args: readonly string[], options: RunOptions
 
 /** What an app has left in its journals, but what tells of chains. */
 export async function recordedIn(dir: string): Promise<AuditRecord[]> {
-  return (await recordsIn(dir)).filter(({ action }) => !action.startsWith('chain_'));
+  return (await recordsIn(dir)).filter(({ action }) => !/^(chain_|checkpoint$)/.test(action));
 }
 
 /** `action phase tool`, sorted: what came of it, in whatever order. */
