@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/cli.ts';
 import { failClosedOnBadDisk, missing } from './bad-disk.ts';
 import { ANSWER, callId, startModel } from './model-server.ts';
 import type { Place } from './places.ts';
-import { appIn, type Format, recordedRun, toolCallsOf } from './run.ts';
+import { appIn, begun, type Format, recordedRun, toolCallsOf } from './run.ts';
 
 /** A framework that runs tools for a model. */
 export interface AgentFramework {
@@ -132,9 +132,4 @@ function withoutResult<T extends { result: unknown }>({ result: _, ...tool }: T)
 
 function intentsOf(records: readonly AuditRecord[]): AuditRecord[] {
   return records.filter(({ action, phase }) => action === 'tool_invoked' && phase === 'intent');
-}
-
-/** Where a conversation begins is counted who is behind it, or that nobody said so. */
-function begun(records: readonly AuditRecord[]): AuditRecord[] {
-  return records.filter(({ action }) => action === 'conversation_started');
 }

@@ -6,10 +6,10 @@ import { recordedIn, runApp } from '../support/app.ts';
 import { temporaryFolder } from '../support/cli.ts';
 import { failClosedOnBadDisk, missing } from './bad-disk.ts';
 import type { Place } from './places.ts';
-import { appIn, type Format, recordedRun, toolCallsOf } from './run.ts';
+import { appIn, begun, type Format, recordedRun, toolCallsOf } from './run.ts';
 
 /** The SDK of the Model Context Protocol, of one version, as it is installed in a place. */
-export function mcpSuite(version: '1' | '2', place: Place): void {
+export function mcpSuite(version: '1' | '2', place: Place, { hasTasks = false } = {}): void {
   if ('missing' in place) return void it.skip(place.missing);
   const { dir } = place;
 
@@ -57,9 +57,19 @@ export function mcpSuite(version: '1' | '2', place: Place): void {
 
     it('is recorded on behalf of whom one line more says', async () => {
       const { records } = await recordedRun([example(format, true)]);
+      const [conversation] = begun(records);
+      expect(conversation).toMatchObject({ actor: { type: 'user', id: 'nurse-17' } });
+      expect(conversation!.details?.unattributed).toBeUndefined();
       expect(toolCallsOf(records)).toMatchObject([
         { ...LOOKUP, user: { id: 'nurse-17' }, purpose: 'TREAT', conversation_id: 'visit-9' },
       ]);
+    });
+
+    it('counts a conversation that nobody is said to be behind', async () => {
+      const app = example(format, true);
+      writeFileSync(app, readFileSync(app, 'utf8').replace("user: 'nurse-17', ", ''));
+      const { records } = await recordedRun([app]);
+      expect(begun(records)).toMatchObject([{ conversation_id: 'visit-9', details: { unattributed: true } }]);
     });
 
     it('is recorded by its server, whatever its client is', async () => {
@@ -75,8 +85,8 @@ export function mcpSuite(version: '1' | '2', place: Place): void {
   const app = () => appIn(dir, 'test/frameworks/apps/mcp.mjs');
 
   it('answers, fails and throws as without us, and each call is recorded once', async () => {
-    const steps = 'lookup_patient+parallel+fail+deny+nothing+abort';
-    const args = [app(), version, steps];
+    const steps = 'lookup_patient+parallel+fail+deny+nothing+abort+raw';
+    const args = [app(), version, hasTasks ? `${steps}+task` : steps];
     const plain = await runApp(temporaryFolder(), args, { node: [] });
     const { records, stdout, dir: ledger } = await recordedRun(args);
     expect(JSON.parse(stdout)).toEqual(JSON.parse(plain.stdout));
@@ -89,7 +99,12 @@ export function mcpSuite(version: '1' | '2', place: Place): void {
       'deny denied',
       'nothing failure',
       'hang interrupted',
+      'lookup_patient success',
+      'lookup_patient success',
+      ...(hasTasks ? ['long success', 'lookup_patient success'] : []),
     ]);
+    for (const { tool, outcome } of calls)
+      if (outcome!.status === 'success') expect(tool!.result).toEqual({ patient_id: 'P-1042' });
     await expectValid(ledger);
   });
 

@@ -88,3 +88,8 @@ export function toolCallsOf(records: readonly AuditRecord[]): AuditRecord[] {
   for (const [span, phases] of spans) expect(phases, span).toEqual(['intent', 'outcome']);
   return calls.filter(({ phase }) => phase === 'outcome');
 }
+
+/** Where a conversation begins is counted who is behind it, or that nobody said so. */
+export function begun(records: readonly AuditRecord[]): AuditRecord[] {
+  return records.filter(({ action }) => action === 'conversation_started');
+}
