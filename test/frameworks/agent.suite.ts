@@ -28,7 +28,7 @@ export interface AgentFramework {
 
 export function agentSuite(framework: AgentFramework, place: Place): void {
   if ('missing' in place) return void it.skip(place.missing);
-  const { dir } = place;
+  const { dir, exec } = place;
   const { name, adapter, formats, knows = {}, isIdKnown = true, steps, refused, args = [] } = framework;
   let model: Awaited<ReturnType<typeof startModel>>;
   beforeAll(async () => {
@@ -73,7 +73,7 @@ export function agentSuite(framework: AgentFramework, place: Place): void {
         records,
         stdout,
         dir: ledger,
-      } = await recordedRun([appIn(dir, example, { format })], { env: env() });
+      } = await recordedRun([appIn(dir, example, { format })], { exec, env: env() });
       expect(stdout).toBe(ANSWER);
       const calls = toolCallsOf(records);
       expect(calls).toMatchObject([{ ...LOOKUP, ...knows }]);
@@ -86,7 +86,7 @@ export function agentSuite(framework: AgentFramework, place: Place): void {
 
     it('is recorded on behalf of whom one line more says', async () => {
       const audited = appIn(dir, example, { format, isAudited: true });
-      const { records } = await recordedRun([audited], { env: env() });
+      const { records } = await recordedRun([audited], { exec, env: env() });
       const [conversation] = begun(records);
       expect(conversation).toMatchObject({ actor: { type: 'user', id: 'nurse-17' } });
       expect(conversation!.details?.unattributed).toBeUndefined();
@@ -98,9 +98,9 @@ export function agentSuite(framework: AgentFramework, place: Place): void {
 
   it('answers, fails and throws as without us, and each call is recorded once', async () => {
     const run = [app(), Object.keys(steps).join('+'), ...args];
-    const plain = await runApp(temporaryFolder(), run, { node: [], env: env() });
+    const plain = await runApp(temporaryFolder(), run, { exec, node: [], env: env() });
     expect(plain.code, plain.stderr).toBe(0);
-    const { records, stdout, dir: ledger } = await recordedRun(run, { env: env() });
+    const { records, stdout, dir: ledger } = await recordedRun(run, { exec, env: env() });
     expect(JSON.parse(stdout)).toEqual(JSON.parse(plain.stdout));
     const calls = toolCallsOf(records);
     expect(calls.map(({ tool, outcome }) => `${tool!.name} ${outcome!.status}`)).toEqual(
@@ -119,7 +119,7 @@ export function agentSuite(framework: AgentFramework, place: Place): void {
 
   it.skipIf(missing)('fail-closed, calls no tool that cannot be recorded, and says so', async () => {
     const run = [app(), 'lookup_patient', ...args];
-    const { stdout } = await recordedRun(run, { env: env(failClosedOnBadDisk()) });
+    const { stdout } = await recordedRun(run, { exec, env: env(failClosedOnBadDisk()) });
     const said = JSON.parse(stdout) as { lookup_patient: string; calls: string[] };
     expect(said.calls).toEqual([]);
     expect(said.lookup_patient).toMatch(refused);

@@ -39,9 +39,10 @@ it.skipIf('missing' in place)(
   'a call that Mastra makes a span of is recorded once, and so is one in a workflow, by the app, or by a tool',
   async () => {
     const model = await startModel();
-    const app = appIn((place as { dir: string }).dir, 'test/frameworks/apps/mastra-traced.mjs');
+    const { dir, exec } = place as { dir: string; exec?: string };
+    const app = appIn(dir, 'test/frameworks/apps/mastra-traced.mjs');
     const env = { OPENAI_BASE_URL: `${model.url}/v1`, MASTRA_TELEMETRY_DISABLED: '1' };
-    const { records, stdout } = await recordedRun([app], { env });
+    const { records, stdout } = await recordedRun([app], { exec, env });
     await model.stop();
     expect(stdout).toBe(`${ANSWER} success P-9`);
     const calls = toolCallsOf(records);

@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { REGISTER, type RunOptions, runApp, told } from '../support/app.ts';
 import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 import { startIngestion } from './ingestion.ts';
-import { HERE, nodes, placeOf } from './places.ts';
+import { HERE, nodes, placeFor } from './places.ts';
 import { appIn, recordedRun } from './run.ts';
 
 /** What an agent with one model's call and one tool's comes to, as its spans tell it. */
@@ -24,9 +24,9 @@ interface Said {
 }
 
 const versions = nodes().flatMap((node) => [
-  { sdk: '2.0', node, place: placeOf('otel-2.0', node) },
+  { sdk: '2.0', node, place: placeFor('otel-2.0', node) },
   { sdk: '2.12', node, place: HERE },
-  { sdk: '3.1', node, place: placeOf('otel-3', node) },
+  { sdk: '3.1', node, place: placeFor('otel-3', node) },
 ]);
 
 describe.each(versions)('OpenTelemetry SDK $sdk on Node.js $node.major', ({ node, place }) => {

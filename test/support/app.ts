@@ -10,7 +10,7 @@ export interface RunOptions {
   /** Arguments of Node's own. @default REGISTER */
   node?: readonly string[];
   /** Another Node.js. */
-  exec?: string;
+  exec?: string | undefined;
   /** @default this package's folder */
   cwd?: string;
 }
