@@ -1,6 +1,7 @@
 import { metadataObject } from '../src/genai/metadata.ts';
 import type { Adapter } from './contract.ts';
 import { mayAnswerAtOnce, Recording } from './recording.ts';
+import { refusedCalls } from './vercel-ai-approvals.ts';
 import { type AnyFunction, alike, withProperties, wrapMethod } from './wrap.ts';
 
 const PACKAGE = 'ai';
@@ -20,6 +21,8 @@ interface Telemetry {
 
 interface Call {
   tools?: Tools;
+  messages?: unknown;
+  prompt?: unknown;
   experimental_telemetry?: Telemetry;
   telemetry?: Telemetry;
 }
@@ -36,7 +39,7 @@ interface Caller {
   conversationId: string | undefined;
 }
 
-/** `execute` of the tools of the Vercel AI SDK's `generateText`, `streamText` and agents. */
+/** `execute` of the tools of the Vercel AI SDK's `generateText`, `streamText` and agents, and approvals refused. */
 export const vercelAi: Adapter = {
   name: 'vercel-ai',
   supports: [{ package: PACKAGE, versions: '^5 || ^6 || ^7' }],
@@ -88,12 +91,14 @@ function ofAgents(recording: Recording, prototype: object | undefined): (() => v
 }
 
 function withRecorded(recording: Recording, call: unknown, agent?: Agent): unknown {
-  const { tools, telemetry, experimental_telemetry = telemetry } = Object(call) as Call;
-  if (typeof tools !== 'object' || tools === null) return call;
+  const { tools, telemetry, experimental_telemetry = telemetry, ...given } = Object(call) as Call;
   const caller: Caller = {
     agent: agent?.id ?? agent?.settings?.name ?? experimental_telemetry?.functionId,
     conversationId: metadataObject(experimental_telemetry?.metadata).conversationId,
   };
+  for (const { reason, ...refused } of refusedCalls(given))
+    recording.deny({ ...refused, type: 'function', ...caller }, reason);
+  if (typeof tools !== 'object' || tools === null) return call;
   const recorded = Object.entries(tools).map(([name, tool]) => [
     name,
     recordedTool(recording, name, tool, caller),

@@ -28,12 +28,21 @@ const VERSIONS = [
   ['7', ['esm']],
 ] as const;
 
+/** Version 5 asks nobody. */
+const stepsOf = (major: string) => ({
+  ...AI.steps,
+  ...(major === '5' ? {} : { ask_first: 'ask_first denied' }),
+});
+
 describe.each(VERSIONS)('Vercel AI SDK %s', (major, formats) =>
-  agentSuite({ ...AI, formats }, placeOf(`ai-${major}`)),
+  agentSuite({ ...AI, steps: stepsOf(major), formats }, placeOf(`ai-${major}`)),
 );
 describe.each(VERSIONS)('an agent of Vercel AI SDK %s', (major) =>
-  agentSuite({ ...AI, formats: [], args: ['agent'], refused: /^answered/ }, placeOf(`ai-${major}`)),
+  agentSuite(
+    { ...AI, steps: stepsOf(major), formats: [], args: ['agent'], refused: /^answered/ },
+    placeOf(`ai-${major}`),
+  ),
 );
 describe.each(VERSIONS)('Vercel AI SDK %s, with its own telemetry', (major) =>
-  agentSuite({ ...AI, formats: [], args: ['traced'] }, placeOf(`ai-${major}`)),
+  agentSuite({ ...AI, steps: stepsOf(major), formats: [], args: ['traced'] }, placeOf(`ai-${major}`)),
 );
