@@ -2,7 +2,8 @@
  * For LD_PRELOAD: SIGKILL at a known point, so that a crash in a window of microseconds is met each time.
  *
  *   STRIKE       "part": a part of an insert into a table by partitions takes its name (a rename of
- *                tmp_insert_<32 hex digits>_…); "sync": an fdatasync of a journal's log (a file named *.log)
+ *                tmp_insert_<32 hex digits>_…); "sync": an fdatasync of a journal's log (a file named *.log);
+ *                "anchor": a checkpoint takes its name in an anchor's directory (a link named *.checkpoint)
  *   STRIKE_AT    at this such call
  *   STRIKE_WHEN  "before" it does anything, or "after" it has done all of it
  */
@@ -44,11 +45,26 @@ int rename(const char *from, const char *to) {
   return result;
 }
 
+static int ends_in(const char *path, size_t length, const char *end) {
+  size_t of_end = strlen(end);
+  return length > of_end && strncmp(path + length - of_end, end, of_end) == 0;
+}
+
+int link(const char *from, const char *to) {
+  static int (*real)(const char *, const char *);
+  if (!real) real = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "link");
+  int due = ends_in(to, strlen(to), ".checkpoint") && strikes("anchor");
+  if (due) strike("before");
+  int result = real(from, to);
+  if (due) strike("after");
+  return result;
+}
+
 static int is_log(int fd) {
-  char link[64], path[4096];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t length = readlink(link, path, sizeof path - 1);
-  return length > 4 && strncmp(path + length - 4, ".log", 4) == 0;
+  char name[64], path[4096];
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(name, path, sizeof path - 1);
+  return length > 0 && ends_in(path, length, ".log");
 }
 
 int fdatasync(int fd) {
