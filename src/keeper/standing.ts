@@ -121,7 +121,7 @@ function lost(what: string): SpanledgerError {
     'keeper_lost',
     `${what}: nothing is signed that may have been signed otherwise before`,
     {
-      hint: 'restore <dir>/journal/control-* as it was last, from the disk it was on or a backup; until then records are taken as ever, and no round is made. If it is lost for good, keep this database as it is, and begin a new ledger in another directory',
+      hint: 'put <dir>/journal/control-* back as it was last, from the disk it was on; an older copy is refused as this is. Until then records are taken as ever, and no round is made. If it is lost for good, leave this directory and database as they are, for whoever verifies them, and record to a new ledger from now on: spanledger init --dir ANOTHER, with a database of its own',
     },
   );
 }

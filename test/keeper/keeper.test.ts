@@ -289,7 +289,19 @@ describe('another keeper', () => {
     await again.keeper.keep();
     await again.close();
     const journal = openJournal(join(dir, 'copy', 'control-00000001'));
-    expect(await codeOf(() => keeperIn(dir, store, { journal }))).toBe('keeper_lost');
+    const { size } = journal.chain!;
+    const refused = keeperIn(dir, store, { journal });
+    await expect(refused).rejects.toMatchObject({
+      code: 'keeper_lost',
+      message: expect.stringMatching(new RegExp(`the store has \\d+ records .*, and its journal ${size}:`)),
+      hint: expect.stringMatching(/^put <dir>\/journal\/control-\* back .*spanledger init --dir ANOTHER/),
+    });
+    // Nothing has come of it, and the one that is right goes on.
+    expect(
+      (await told(store, 'chain_opened')).filter((each) => each.control.role === 'control'),
+    ).toHaveLength(1);
+    const right = await keeping();
+    expect((await right.keeper.keep()).round).toBe(3);
   });
 });
 
