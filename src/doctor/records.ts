@@ -126,13 +126,16 @@ async function toldChecks(store: Store): Promise<Check[]> {
   ];
 }
 
+/** A keeper's chain goes on from one keeper to the next: that it has no end says nothing of anybody's. */
 async function chainsCheck(store: Store): Promise<Check> {
   const check = 'verification.chains';
   const [row] = await store.query<{ chains: string; open: string; unclean: string }>(
-    `SELECT toString(count()) AS chains, toString(countIf(NOT closed)) AS open,
+    `SELECT toString(count()) AS chains, toString(countIf(NOT closed AND NOT kept)) AS open,
             (SELECT toString(count()) FROM spanledger.audit_records
              WHERE action = 'chain_opened' AND JSONExtractBool(payload, 'control', 'unclean')) AS unclean
-     FROM (SELECT max(action = 'chain_closed') AS closed FROM spanledger.audit_records GROUP BY chain_id) ${LIMITS}`,
+     FROM (SELECT max(action = 'chain_closed') AS closed,
+                  max(action = 'chain_opened' AND JSONExtractString(payload, 'control', 'role') = 'control') AS kept
+           FROM spanledger.audit_records GROUP BY chain_id) ${LIMITS}`,
   );
   const [chains, open, unclean] = [row?.chains, row?.open, row?.unclean].map((text) => Number(text ?? 0)) as [
     number,
