@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Checkpointed } from '../../src/server/keeping.ts';
@@ -51,16 +51,19 @@ describe('spanledger checkpoint', () => {
     );
     expect(readFileSync(join(worm, place!), 'utf8')).toBe(made.note);
     expect(readFileSync(join(dir, 'trust'), 'utf8')).toMatch(new RegExp(`^${made.origin}\\+`));
-    settled(dir, worm);
-    writeFileSync(
-      join(dir, 'spanledger.yaml'),
-      readFileSync(join(dir, 'spanledger.yaml'), 'utf8').replace(worm, `${worm}-gone`),
-    );
+    renameSync(worm, `${worm}-gone`);
     const down = await spanledger(['checkpoint', '--dir', dir, '--json']);
     expect(down.code).toBe(3);
     expect(documentOf<Checkpointed>(down)).toMatchObject({ round: 2, anchors: [{ state: 'failed' }] });
-    const verified = await spanledger(['verify', '--dir', dir, '--json']);
-    expect(documentOf(verified)).toMatchObject({ status: 'valid' });
+    const verify = () => spanledger(['verify', '--dir', dir, '--json']);
+    const unasked = await verify();
+    expect(unasked.code, 'what an anchor has is part of the proof').toBe(5);
+    expect(documentOf(unasked)).toMatchObject({ status: 'incomplete', findings: [], anchors_verified: 0 });
+    expect(documentOf<{ unchecked: string[] }>(unasked).unchecked).toEqual([
+      expect.stringContaining('the anchor worm: '),
+    ]);
+    renameSync(`${worm}-gone`, worm);
+    expect(documentOf(await verify())).toMatchObject({ status: 'valid', anchors_verified: 1, unchecked: [] });
   });
 
   it('is made by a serve that runs, which makes a last one as it ends, and goes on after it was killed', async () => {
