@@ -156,9 +156,10 @@ export class Ledger {
     try {
       // Of a process that is gone, whose port may be another's by now.
       if (mode === 'serve' && url === undefined) rmSync(layout.serveFile, { force: true });
-      if (mode !== 'read' || isUnopened) await migrate(store);
+      const isNew = mode !== 'read' || isUnopened;
+      if (isNew) await migrate(store);
       const ledger = new Ledger(deployment, store, host, config);
-      if (mode !== 'read') ledger.makeKeys();
+      if (isNew) ledger.makeKeys();
       return ledger;
     } catch (error) {
       await store.close();

@@ -31,6 +31,8 @@ it('names settings of the environment that are read', () => {
     'src/sdk/audit.ts',
     'src/sdk/relay-terms.ts',
     'src/sdk/shipping.ts',
+    'src/config/enrolment.ts',
+    'src/config/settings.ts',
   ]
     .map((path) => readFileSync(path, 'utf8'))
     .join('\n');
