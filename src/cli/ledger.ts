@@ -105,11 +105,14 @@ export class Ledger {
     return { origin: this.origin, env: process.env, keys: this.settings.keys };
   }
 
-  /** The ledger's key and the trust file, so that whoever verifies here has something to believe. Not in place of a lost one. */
+  /**
+   * The ledger's key and the trust file, so that whoever verifies here has something to believe. Not in place of a lost
+   * one, nor beside that of the sidecar which an app here records by.
+   */
   makeKeys(): string[] {
     const { layout } = this.deployment;
     const isKept = listJournals(layout.journals).some((name) => roleOf(name) === 'control');
-    return isKept ? [] : createLedgerKey(layout, this.ledgerKeySource);
+    return isKept || existsSync(layout.relayFile) ? [] : createLedgerKey(layout, this.ledgerKeySource);
   }
 
   /** For whoever records spans: better to hear of a missing key now than at the first content. */
