@@ -1,7 +1,7 @@
 import type { PolicyDocument } from './document.ts';
 
 /** Of class `ledger`, and for dates beyond it: 2100-01-01T00:00:00Z, the last day a ClickHouse DateTime rounds well. */
-const NEVER_EXPIRES = 4_102_444_800;
+export const NEVER_EXPIRES = 4_102_444_800;
 
 /** What the ledger knows about itself: kept for ever, never purged or erased. */
 export const LEDGER_CLASS = 'ledger';

@@ -110,7 +110,12 @@ export type ControlAction =
   | 'round'
   | 'checkpoint_anchored'
   | 'verification_completed'
-  | 'key_rotated';
+  | 'key_rotated'
+  | 'records_expired'
+  | 'records_erased'
+  | 'legal_hold_placed'
+  | 'legal_hold_extended'
+  | 'legal_hold_released';
 
 /** A record before it has its place: its salt and `recorded_at` are empty until it is sealed. */
 export type RecordDraft = AuditRecord;

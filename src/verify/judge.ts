@@ -1,4 +1,5 @@
 import { payloadDigest, recordHash } from '../chain/entry.ts';
+import { NEVER_EXPIRES } from '../policy/retention.ts';
 import { readCanonical } from '../record/reader.ts';
 import type { AuditRecord } from '../record/record.ts';
 import { vaultedIn } from '../vault/sealed.ts';
@@ -16,6 +17,7 @@ import {
   sortFindings,
 } from './findings.ts';
 import { Interruptions, type OpenIntent } from './interruptions.ts';
+import { Lawful } from './lawful.ts';
 import { controlOf, readEnrolled, readNote, readOpened } from './ledger-records.ts';
 import { type JudgedLine, judgeLine } from './line.ts';
 import type { ControlChain, LineRecord } from './line-records.ts';
@@ -53,6 +55,8 @@ export interface JudgeOptions {
   points?: Points;
   /** As rounds list chains last, before any of them is judged. */
   listedSizes?: ReadonlyMap<string, number>;
+  /** Control chains: what they say may have left. Without them nobody asks. */
+  lines?: readonly (readonly ControlChain[])[];
 }
 
 /** What stands outside the chains, and is judged once all of them have been read. */
@@ -73,6 +77,7 @@ export interface JudgedWhole {
   rounds: JudgedRounds | undefined;
   line: JudgedLine | undefined;
   anchored: number;
+  onHold: number;
 }
 
 /**
@@ -98,15 +103,21 @@ export class Judge {
   /** Places of which nothing is believed. */
   readonly #unsound = new Set<string>();
   readonly #times: Times;
+  readonly #lawful: Lawful | undefined;
   #goodNotes = 0;
   #chain: ChainFacts | undefined;
   /** The last row of the chain that is read, if that is a row. */
   #lastRow: Row | undefined;
+  /** A record stands at its place. */
+  #isPresent = false;
+  /** A record there that is to be purged, as long as no tombstone was met. */
+  #purging: Row | undefined;
   /** Sizes of it that are asked for and have not been reached, the next one last. */
   #sizes: number[] = [];
 
   constructor(options: JudgeOptions) {
     this.#options = options;
+    this.#lawful = options.lines && new Lawful(options.lines.flat());
     this.#times = new Times(options.points, (...found) => this.#report(...found));
   }
 
@@ -128,7 +139,9 @@ export class Judge {
     const chain = this.#enter(chainId);
     if (!this.#follows(chain, from)) chain.walk.skip(from, prev);
     else if (prev !== chain.walk.head) this.#find('record_mismatch', chain, from, NOT_LINKED);
+    this.#settle();
     this.#lastRow = undefined;
+    this.#lawful?.present(chainId, from, hashes);
     let at = from;
     for (const { seq, payload } of marks) {
       this.#steps(chain, hashes.subarray(32 * Number(at - from), 32 * Number(seq - from)));
@@ -145,23 +158,50 @@ export class Judge {
     const { walk } = chain;
     const last = this.#lastRow;
     const again = last !== undefined && walk.size === row.seq + 1n;
-    if (again) this.#duplicate(chain, last, row);
-    else {
+    if (again) {
+      this.#duplicate(chain, last, row);
+      if (!row.live && last.reason !== row.reason) this.#gone(row);
+    } else {
+      this.#settle();
+      this.#isPresent = row.live;
       this.#count(row);
       this.#reach(chain);
       const prevHash = walk.head;
       const follows = this.#follows(chain, row.seq);
       if (!follows) chain.recordedAt = undefined;
-      if (!follows || this.#hashes(row, prevHash)) this.#sound(chain, row, follows);
-      else this.#find('record_mismatch', chain, row.seq, NOT_LINKED);
+      if (!follows || this.#hashes(row, prevHash)) {
+        this.#sound(chain, row, follows);
+        this.#gone(row);
+      } else this.#find('record_mismatch', chain, row.seq, NOT_LINKED);
     }
     for (const { name, stored, expected } of row.columns) {
       if (stored !== expected)
         this.#find('derived_mismatch', chain, row.seq, `${name} is not what the payload says`);
     }
+    if (row.live) this.#lawful?.present(row.chainId, row.seq, Buffer.from(row.recordHash, 'hex'));
+    if (!row.live) this.#purging = undefined;
+    else if (row.purgeAfter !== NEVER_EXPIRES) this.#purging ??= row;
     if (again) walk.again(row.recordHash);
     else walk.step(row.seq, row.recordHash);
     this.#lastRow = row;
+  }
+
+  /** A tombstone whose row is still there demands nothing. */
+  #gone(row: Row): void {
+    if (!row.live && !this.#isPresent) this.#lawful?.gone(row);
+  }
+
+  /** Before the next place. */
+  #settle(): void {
+    const row = this.#purging;
+    this.#purging = undefined;
+    if (row !== undefined)
+      this.#report(
+        'tombstone_mismatch',
+        row.chainId,
+        row.seq,
+        'it is to be purged, and there is no tombstone for it',
+      );
   }
 
   /** A payload of a stretch already judged: its chain is looked up, not entered. */
@@ -334,15 +374,27 @@ export class Judge {
       asOf: now,
       report,
     });
-    if (outside.attestedAt === undefined && (byTime || trust?.source === 'given') && !isEmpty)
+    const lawful = this.#lawful!.judge({
+      line,
+      isSound,
+      isCovered: ({ chainId, seq }) =>
+        seq < BigInt(Math.max(line?.covered.get(chainId) ?? 0, chains.get(chainId)?.checkpoint ?? 0)),
+      times: outside.times,
+      chains,
+      report,
+    });
+    const isUnattested = outside.attestedAt === undefined && (byTime || trust?.source === 'given');
+    if ((isUnattested || lawful.byTime) && !isEmpty)
       report(
         'time_unattested',
         '',
         0n,
-        'nobody else attests what time it is: the clock of this host was taken',
+        isUnattested
+          ? 'nobody else attests what time it is: the clock of this host was taken'
+          : 'nobody else attests what time it was when records expired: what their expiry says was taken',
       );
     const checkpoints = this.#goodNotes + (line?.verified ?? 0);
-    return { unanchored, checkpoints, rounds, line, anchored: outside.verified };
+    return { unanchored, checkpoints, rounds, line, anchored: outside.verified, onHold: lawful.onHold };
   }
 
   /** The chains read, and those of a line that have not moved. */
@@ -399,6 +451,7 @@ export class Judge {
   }
 
   #leave(): void {
+    this.#settle();
     if (this.#chain !== undefined) this.#reach(this.#chain);
   }
 

@@ -43,9 +43,36 @@ export interface AnchorReceipt {
   proof: unknown;
 }
 
+/** Places of chains: by chain_id, `[first, last]`, both included, ascending and apart. */
+export type Ranges = ReadonlyMap<string, readonly (readonly [first: number, last: number])[]>;
+
+/** What expired, and went. */
+export interface Expired {
+  ranges: Ranges;
+  class: string;
+  /** Digest of the manifest of its copy, or `none`. */
+  archive: string;
+  /** Unix seconds: what time it was taken to be. */
+  as_of: number;
+}
+
+export interface ErasedRecord {
+  chainId: string;
+  seq: bigint;
+  /** Hex. */
+  record_hash: string;
+}
+
+/** A hold, when it was placed or extended: what it covers since. */
+export interface Hold {
+  hold_id: string;
+  covers: Ranges;
+}
+
 type Fields = { [field: string]: unknown };
 
 const CHAIN_ID = /^[a-z0-9][a-z0-9._-]{0,127}$/;
+const RECORD_ID = /^([a-z0-9][a-z0-9._-]{0,127}):(0|[1-9]\d{0,19})$/;
 
 /** Each strict reader takes a record's `control`, and is undefined for anything but what a writer writes. */
 
@@ -104,6 +131,52 @@ export function readAbandoned({ chain_id }: Fields): string | undefined {
   return isChainId(chain_id) ? chain_id : undefined;
 }
 
+export function readExpired({ ranges, class: name, archive, as_of }: Fields): Expired | undefined {
+  const read = readRanges(ranges);
+  if (read === undefined || typeof name !== 'string' || !isCount(as_of)) return undefined;
+  if (archive !== 'none' && !isHash(archive)) return undefined;
+  return { ranges: read, class: name, archive, as_of };
+}
+
+export function readErased({ records }: Fields): ErasedRecord[] | undefined {
+  if (!Array.isArray(records)) return undefined;
+  const erased: ErasedRecord[] = [];
+  for (const each of records as unknown[]) {
+    const { id, record_hash } = isFields(each) ? each : {};
+    const [, chainId, seq] = (typeof id === 'string' && RECORD_ID.exec(id)) || [];
+    if (chainId === undefined || !isHash(record_hash)) return undefined;
+    erased.push({ chainId, seq: BigInt(seq!), record_hash });
+  }
+  return erased;
+}
+
+/** Of a `legal_hold_placed` or a `legal_hold_extended`. */
+export function readHold({ hold_id, covers }: Fields): Hold | undefined {
+  const read = readRanges(covers);
+  return typeof hold_id === 'string' && read !== undefined ? { hold_id, covers: read } : undefined;
+}
+
+export function readReleased({ hold_id }: Fields): string | undefined {
+  return typeof hold_id === 'string' ? hold_id : undefined;
+}
+
+function readRanges(value: unknown): Ranges | undefined {
+  if (!isFields(value)) return undefined;
+  const ranges = new Map<string, [number, number][]>();
+  for (const [chainId, of] of Object.entries(value)) {
+    if (!isChainId(chainId) || !Array.isArray(of) || of.length === 0) return undefined;
+    let before = -1;
+    for (const range of of as unknown[]) {
+      const [first, last, ...rest] = Array.isArray(range) ? (range as unknown[]) : [];
+      if (!isCount(first) || !isCount(last) || rest.length > 0) return undefined;
+      if (first <= before || last < first) return undefined;
+      before = last;
+    }
+    ranges.set(chainId, of as [number, number][]);
+  }
+  return ranges;
+}
+
 /** What a relay says of a chain whose first record it took: `chain_enrolled`. */
 export interface Enrolled {
   chain_id: string;
@@ -119,13 +192,14 @@ export function readEnrolled({ chain_id, vkey }: Fields): Enrolled | undefined {
 /** A control record of a payload that may be anything; what is not canonical has been found already. */
 export function controlOf(
   payload: string | Uint8Array,
-): { action: string; at: string; control: Fields } | undefined {
+): { action: string; at: string; actor: string | undefined; control: Fields } | undefined {
   if (typeof payload !== 'string') return undefined;
   try {
     const record = JSON.parse(payload) as Partial<AuditRecord> | null;
     if (typeof record?.action !== 'string' || typeof record.recorded_at !== 'string') return undefined;
     const control = isFields(record.control) ? record.control : {};
-    return { action: record.action, at: record.recorded_at, control };
+    const actor = isFields(record.actor) ? record.actor.type : undefined;
+    return { action: record.action, at: record.recorded_at, actor, control };
   } catch {
     return undefined;
   }

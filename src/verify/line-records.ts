@@ -3,10 +3,17 @@ import type { Baseline } from './baseline.ts';
 import {
   type AnchorReceipt,
   controlOf,
+  type ErasedRecord,
+  type Expired,
+  type Hold,
   type KeyRotated,
   type Round,
   readAbandoned,
+  readErased,
+  readExpired,
+  readHold,
   readReceipt,
+  readReleased,
   readRotation,
   readRound,
 } from './ledger-records.ts';
@@ -23,6 +30,10 @@ export type LineRecord = {
   | { kind: 'rotation'; rotation: KeyRotated }
   | { kind: 'receipt'; receipt: AnchorReceipt }
   | { kind: 'abandoned'; abandoned: string }
+  | { kind: 'expired'; expired: Expired }
+  | { kind: 'erased'; erased: readonly ErasedRecord[] }
+  | { kind: 'held'; hold: Hold }
+  | { kind: 'released'; holdId: string; isAuthorised: boolean }
   /** Not as any keeper writes it. */
   | { kind: 'malformed'; action: string }
 );
@@ -36,7 +47,15 @@ export interface ControlChain {
   records: LineRecord[];
 }
 
-const ACTIONS = ['round', 'key_rotated', 'checkpoint_anchored', 'chain_abandoned'];
+/** Of what has lawfully left, or may not leave: a hold is in force however long ago it was placed. */
+const LAWFUL = [
+  'records_expired',
+  'records_erased',
+  'legal_hold_placed',
+  'legal_hold_extended',
+  'legal_hold_released',
+];
+const ACTIONS = ['round', 'key_rotated', 'checkpoint_anchored', 'chain_abandoned', ...LAWFUL];
 const RECORDS_AT_ONCE = 200;
 
 const OPENED = `
@@ -45,14 +64,14 @@ WHERE retention_class = 'ledger' AND seq = 0 AND action = 'chain_opened' AND JSO
 ORDER BY chain_id`;
 const RECORDS = `
 SELECT {chain:String} AS name, seq, ${PAYLOAD} FROM spanledger.audit_records
-WHERE retention_class = 'ledger' AND chain_id = {chain:String} AND seq >= {from:UInt64} AND action IN ({actions:Array(String)})
+WHERE retention_class = 'ledger' AND chain_id = {chain:String} AND seq >= {from:UInt64} AND (seq >= {known:UInt64} OR action IN ({lawful:Array(String)})) AND action IN ({actions:Array(String)})
 ORDER BY chain_id, seq LIMIT ${RECORDS_AT_ONCE}`;
 
 /**
  * What control chains hold, before anything of it is judged: it says which sizes of which chains are asked for. All of
  * it is kept, which is as much as the rounds list.
  *
- * @param baseline what is known of them is not read again.
+ * @param baseline what is known of them is not read again, but for what concerns expiry, erasure and holds.
  */
 export async function readControlChains(
   store: Store,
@@ -72,9 +91,16 @@ export async function readControlChains(
     });
   }
   for (const chain of chains.values()) {
-    let from = BigInt(baseline?.get(chain.chainId)?.size ?? 0);
+    const known = BigInt(baseline?.get(chain.chainId)?.size ?? 0);
+    let from = 0n;
     for (;;) {
-      const rows = await store.query<PayloadRow>(RECORDS, { chain: chain.chainId, from, actions: ACTIONS });
+      const rows = await store.query<PayloadRow>(RECORDS, {
+        chain: chain.chainId,
+        from,
+        known,
+        lawful: LAWFUL,
+        actions: ACTIONS,
+      });
       for (const row of rows) {
         const record = lineRecord(chain.chainId, BigInt(row.seq), payloadOf(row));
         if (record !== undefined) chain.records.push(record);
@@ -89,7 +115,7 @@ export async function readControlChains(
 function lineRecord(chainId: string, seq: bigint, payload: string | Uint8Array): LineRecord | undefined {
   const found = controlOf(payload);
   if (found === undefined) return undefined;
-  const { action, at, control } = found;
+  const { action, at, actor, control } = found;
   const place = { chainId, seq, at };
   if (action === 'round') {
     const round = readRound(control);
@@ -106,6 +132,22 @@ function lineRecord(chainId: string, seq: bigint, payload: string | Uint8Array):
   if (action === 'chain_abandoned') {
     const abandoned = readAbandoned(control);
     if (abandoned !== undefined) return { ...place, kind: 'abandoned', abandoned };
+  }
+  if (action === 'records_expired') {
+    const expired = readExpired(control);
+    if (expired !== undefined) return { ...place, kind: 'expired', expired };
+  }
+  if (action === 'records_erased') {
+    const erased = readErased(control);
+    if (erased !== undefined) return { ...place, kind: 'erased', erased };
+  }
+  if (action === 'legal_hold_placed' || action === 'legal_hold_extended') {
+    const hold = readHold(control);
+    if (hold !== undefined) return { ...place, kind: 'held', hold };
+  }
+  if (action === 'legal_hold_released') {
+    const holdId = readReleased(control);
+    if (holdId !== undefined) return { ...place, kind: 'released', holdId, isAuthorised: actor === 'admin' };
   }
   return { ...place, kind: 'malformed', action };
 }

@@ -31,6 +31,14 @@ export interface HeldCheckpoint {
   attested_at?: string;
 }
 
+/** Somebody outside saw that the chain had so many records. */
+export interface AttestedTime {
+  chainId: string;
+  size: number;
+  /** RFC 3339. */
+  at: string;
+}
+
 /** A checkpoint of the ledger that somebody outside has. */
 interface Foreign {
   anchor: string;
@@ -76,13 +84,18 @@ function sizeOf(note: string): number | undefined {
 /**
  * Compares the line with what others have of it: anchors, and what the verifier itself saw before.
  *
- * @returns how many anchored checkpoints are of this line, and the newest time attested.
+ * @returns how many anchored checkpoints are of this line, the times attested, and the newest of them.
  */
-export function judgeOutside(outside: Outside): { verified: number; attestedAt: string | undefined } {
+export function judgeOutside(outside: Outside): {
+  verified: number;
+  times: readonly AttestedTime[];
+  attestedAt: string | undefined;
+} {
   const { line, anchors, origins, report } = outside;
   for (const [origin, known] of origins) judgeKnown(outside, origin, known);
   let verified = 0;
-  const times: { size: number; at: string }[] = [];
+  const times: AttestedTime[] = [];
+  const [lastChain] = sizeOfLine(outside);
   const heldBy = new Map<string, Map<number, string>>();
   for (const anchor of anchors) {
     const held = new Map<number, string>();
@@ -93,7 +106,8 @@ export function judgeOutside(outside: Outside): { verified: number; attestedAt: 
       held.set(foreign.size, foreign.root);
       if (!isOnLine(outside, foreign)) continue;
       verified += 1;
-      if (foreign.attestedAt !== undefined) times.push({ size: foreign.size, at: foreign.attestedAt });
+      if (foreign.attestedAt !== undefined)
+        times.push({ chainId: lastChain, size: foreign.size, at: foreign.attestedAt });
     }
   }
   for (const record of (line?.chains ?? []).flatMap(({ records }) => records))
@@ -105,7 +119,7 @@ export function judgeOutside(outside: Outside): { verified: number; attestedAt: 
         heldBy,
       );
       if (at === undefined) continue;
-      times.push({ size: record.receipt.size, at });
+      times.push({ chainId: record.chainId, size: record.receipt.size, at });
       if (isAfter(at, record.at))
         report(
           'clock_regression',
@@ -117,6 +131,7 @@ export function judgeOutside(outside: Outside): { verified: number; attestedAt: 
   judgeAttested(outside, times);
   return {
     verified,
+    times,
     attestedAt: times.reduce<string | undefined>(
       (newest, { at }) => (newest === undefined || at > newest ? at : newest),
       undefined,

@@ -116,14 +116,14 @@ const COMPARED = COLUMNS.map(
 const rowsIn = (places: string) => `
 SELECT * FROM
 (
-    SELECT lower(hex(chain_id)) AS bytes, seq, true AS live, '' AS reason, toUnixTimestamp(expires_at) AS expires, lower(hex(record_hash)) AS hash, lower(hex(SHA256(payload))) AS digest,
+    SELECT lower(hex(chain_id)) AS bytes, seq, true AS live, '' AS reason, toUnixTimestamp(expires_at) AS expires, toUnixTimestamp(purge_after) AS purge, lower(hex(record_hash)) AS hash, lower(hex(SHA256(payload))) AS digest,
            ${PAYLOAD}, [${COMPARED}] AS columns
     FROM spanledger.audit_records WHERE ${places}
     UNION ALL
-    SELECT lower(hex(chain_id)), seq, false, toString(reason), toUnixTimestamp(expires_at), lower(hex(record_hash)), lower(hex(payload_digest)), true, '', []
+    SELECT lower(hex(chain_id)), seq, false, toString(reason), toUnixTimestamp(expires_at), 0, lower(hex(record_hash)), lower(hex(payload_digest)), true, '', []
     FROM spanledger.audit_tombstones WHERE ${places}
 )
-ORDER BY bytes, seq, live DESC, hash, digest, expires LIMIT {limit:UInt64} OFFSET {offset:UInt64}`;
+ORDER BY bytes, seq, live DESC, hash, digest, expires, reason, purge LIMIT {limit:UInt64} OFFSET {offset:UInt64}`;
 
 /** A row of a query for payloads. */
 export interface PayloadRow {
@@ -139,6 +139,7 @@ interface RawRow {
   live: boolean;
   reason: Row['reason'];
   expires: number;
+  purge: number;
   hash: string;
   digest: string;
   is_text: boolean;
@@ -165,6 +166,7 @@ async function* readPage(store: Store, { ranges, limit }: Page): AsyncGenerator<
         live: row.live,
         reason: row.reason,
         expiresAt: Number(row.expires),
+        purgeAfter: Number(row.purge),
         recordHash: row.hash,
         payloadDigest: row.digest,
         payload: payloadOf(row),

@@ -8,8 +8,8 @@ import type { ContentPlace, FoundContent } from './contents.ts';
 export type Scanned = Stretch | Row;
 
 /**
- * Consecutive live records, one a place, each of which hashes to its record_hash over the one before it and
- * agrees with its queried columns.
+ * Consecutive live records, one a place, each of which hashes to its record_hash over the one before it,
+ * agrees with its queried columns and is not to be purged.
  */
 export interface Stretch {
   what: 'stretch';
@@ -53,6 +53,8 @@ export interface Row {
   reason: 'expired' | 'erased' | '';
   /** Unix seconds. */
   expiresAt: number;
+  /** Unix seconds, of a record: when the engine may delete it. */
+  purgeAfter: number;
   recordHash: string;
   /** Of a tombstone as stored, of a record as the engine hashes it. */
   payloadDigest: string;

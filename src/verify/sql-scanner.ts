@@ -1,3 +1,4 @@
+import { NEVER_EXPIRES } from '../policy/retention.ts';
 import type { Store } from '../store/client.ts';
 import { COLUMNS } from './columns.ts';
 import { readContents } from './contents.ts';
@@ -41,7 +42,8 @@ export function sqlScanner(store: Store, ledgerId: string, scope: Scope = {}): S
   };
 }
 
-const DERIVED = COLUMNS.map(({ stored, expected }) => `${stored} = ${expected}`).join(' AND ');
+const AGREES = COLUMNS.map(({ stored, expected }) => `${stored} = ${expected}`).join(' AND ');
+const STAYS = `toUnixTimestamp(purge_after) = ${NEVER_EXPIRES}`;
 const ENTRY = `concat('\\0spanledger/entry/v1\\n', {ledger:String}, '\\n', chain_id, '\\n', toString(seq), '\\n', toString(toUnixTimestamp(expires_at)), '\\n', lower(hex(previous)), '\\n', lower(hex(payload_digest)), '\\n')`;
 
 /**
@@ -55,13 +57,13 @@ SELECT lower(hex(chain_id)) AS bytes, intDiv(seq, ${BLOCK_SEQS}) AS block, min(s
 FROM
 (
     SELECT chain_id, seq, record_hash, if(rn = 1, toFixedString('', 32), prev_hash) AS previous,
-           live AND derived AND isValidUTF8(chain_id) AND seq = if(rn = 1, 0, prev_seq + 1) AND record_hash = SHA256(${ENTRY}) AS clean
+           live AND as_is AND isValidUTF8(chain_id) AND seq = if(rn = 1, 0, prev_seq + 1) AND record_hash = SHA256(${ENTRY}) AS clean
     FROM
     (
         SELECT *, row_number() OVER w AS rn, lagInFrame(seq) OVER w AS prev_seq, lagInFrame(record_hash) OVER w AS prev_hash
         FROM
         (
-            SELECT chain_id, seq, expires_at, record_hash, SHA256(payload) AS payload_digest, true AS live, ${DERIVED} AS derived
+            SELECT chain_id, seq, expires_at, record_hash, SHA256(payload) AS payload_digest, true AS live, ${AGREES} AND ${STAYS} AS as_is
             FROM spanledger.audit_records WHERE ${where}
             UNION ALL
             SELECT chain_id, seq, expires_at, record_hash, payload_digest, false, true FROM spanledger.audit_tombstones WHERE ${where}

@@ -131,7 +131,7 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
     unchecked: notChecked,
     expired: judge.expired,
     erased: judge.erased,
-    on_hold: 0,
+    on_hold: whole?.onHold ?? 0,
     unanchored: whole?.unanchored ?? 0,
     checkpoints_verified: whole?.checkpoints ?? 0,
     rounds_verified: whole?.rounds?.verified ?? 0,

@@ -5,7 +5,7 @@ import { newChain, type SealedRecord, seal } from '../../src/chain/seal.ts';
 import { LocalSigner } from '../../src/chain/signer.ts';
 import { rotationMessage, signStatementSync } from '../../src/chain/statements.ts';
 import { control } from '../../src/record/control.ts';
-import type { ControlAction } from '../../src/record/record.ts';
+import type { ControlAction, RecordDraft } from '../../src/record/record.ts';
 import { LEDGER_ID, POLICY } from './ledger-kit.ts';
 import type { RawRow } from './tampered-ledger.ts';
 
@@ -40,9 +40,14 @@ export class FabricatedChain {
   }
 
   /** Appends a record of the ledger about itself. */
-  add(action: ControlAction, fields: { [field: string]: unknown }, at: number): this {
+  add(
+    action: ControlAction,
+    fields: { [field: string]: unknown },
+    at: number,
+    more: Partial<RecordDraft> = {},
+  ): this {
     const context = { ledgerId: LEDGER_ID, policy: POLICY.document, now: at * 1e6, salt: 'A'.repeat(22) };
-    this.records.push(seal(control(action, fields, at * 1e6), this.#head, context));
+    this.records.push(seal({ ...control(action, fields, at * 1e6), ...more }, this.#head, context));
     this.tree = appendLeaf(this.tree, this.head);
     return this;
   }

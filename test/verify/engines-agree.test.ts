@@ -104,6 +104,7 @@ async function tamper(edits: readonly { edit: string; row: number; other: number
 async function wholeChains(): Promise<{ [chain: string]: boolean }> {
   const places = new Map<string, Map<bigint, Set<string>>>();
   const whole: { [chain: string]: boolean } = {};
+  const gone = new Set<string>();
   const add = (chain: string, seq: bigint, entry: string) => {
     const chainPlaces = places.get(chain) ?? new Map<bigint, Set<string>>();
     places.set(chain, chainPlaces.set(seq, (chainPlaces.get(seq) ?? new Set()).add(entry)));
@@ -118,7 +119,13 @@ async function wholeChains(): Promise<{ [chain: string]: boolean }> {
     `SELECT chain_id AS chain, seq, concat(toString(toUnixTimestamp(expires_at)), ' ', lower(hex(payload_digest)), ' ', lower(hex(record_hash))) AS entry
      FROM spanledger.audit_tombstones`,
   );
-  for (const { chain, seq, entry } of tombstones) add(chain, BigInt(seq), entry);
+  for (const { chain, seq, entry } of tombstones) {
+    // Its record is gone, and this ledger has no keeper that says why.
+    const isGone = !places.get(chain)?.has(BigInt(seq)) || gone.has(`${chain}:${seq}`);
+    if (isGone) gone.add(`${chain}:${seq}`);
+    add(chain, BigInt(seq), entry);
+    if (isGone) whole[chain] = false;
+  }
   for (const [chain, entries] of places) {
     let previous = '0'.repeat(64);
     for (let seq = 0n; seq < BigInt(entries.size); seq++) {
