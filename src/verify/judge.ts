@@ -271,8 +271,8 @@ export class Judge {
     for (const [id, last] of this.#rollbacks.confirmed)
       if (chains === undefined || chains.includes(id)) this.#rolledBack(id, last);
     // Of a chain that is amiss itself nobody can say where it should have ended.
-    const sizeOf = (id: string) => (this.#tampered.has(id) ? undefined : this.#chains.get(id)?.walk.size);
-    for (const [id, seq, why] of [...this.#successors.forks(sizeOf)]) this.#report('fork', id, seq, why);
+    const endOf = (id: string) => (this.#tampered.has(id) ? undefined : this.#chains.get(id)?.walk);
+    for (const [id, seq, why] of [...this.#successors.forks(endOf)]) this.#report('fork', id, seq, why);
     sortFindings(this.findings);
   }
 
