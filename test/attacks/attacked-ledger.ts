@@ -261,6 +261,16 @@ export class AttackedLedger extends TamperedLedger {
     for (const row of rows.reverse()) await this.put([row]);
   }
 
+  /** The writer of B and A goes on after a restart, with a copy of its journal: in a chain by this name. */
+  async goOn(name = 'A2'): Promise<void> {
+    const journal = openJournal(this.copied('journal/app-00000001'));
+    const writer = writerIn(journal, this.clock);
+    await writer.append(toolCalls(1));
+    await ship(writer, this.store);
+    this.ids[name] = journal.chain!.chainId;
+    await journal.close();
+  }
+
   /** The keeper goes on, with a copy of its journal, so many seconds later; or another begins anew. */
   async round(seconds: number, journal: 'its own' | 'another' = 'its own'): Promise<void> {
     const dir =
@@ -284,9 +294,12 @@ export class AttackedLedger extends TamperedLedger {
   }
 
   /** What is found, chains by their names: `code chain:seq`, or `code chain:seq-to`. */
-  async findings(more: Omit<VerifyOptions, 'ledgerId' | 'engine'> = {}): Promise<string[]> {
+  async findings(
+    more: Omit<VerifyOptions, 'ledgerId' | 'engine'> = {},
+    store = this.store,
+  ): Promise<string[]> {
     const names = Object.fromEntries(Object.entries(this.ids).map(([name, id]) => [id, name]));
-    const { findings } = await verify(this.store, {
+    const { findings } = await verify(store, {
       ledgerId: LEDGER_ID,
       ...(await this.#options()),
       ...more,

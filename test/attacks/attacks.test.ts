@@ -1,7 +1,8 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AttackedLedger } from './attacked-ledger.ts';
 import type { Attack, Said, Told } from './attacks.ts';
-import { ATTACKS, UNPROVEN } from './catalogue.ts';
+import { ATTACKS, SINGLE, UNPROVEN } from './catalogue.ts';
 
 /* The catalogue of attacks, row by row, on one ledger that is put back after each. `npm run attacks` prints it. */
 
@@ -39,6 +40,24 @@ for (const attack of ATTACKS) {
     expect(said.sort()).toEqual([...finds].sort());
   });
 }
+
+it('three at random, each on a chain of its own, are all found', async () => {
+  const three = fc
+    .shuffledSubarray([...SINGLE.keys()], { minLength: 3, maxLength: 3 })
+    .chain((chains) => fc.tuple(...chains.map((chain) => fc.constantFrom(...SINGLE.get(chain)!))));
+  await fc.assert(
+    fc.asyncProperty(three, async (attacks) => {
+      try {
+        for (const { does } of attacks) await does(ledger);
+        const said = await ledger.findings();
+        expect(said).toEqual(expect.arrayContaining(attacks.flatMap(({ finds }) => finds)));
+      } finally {
+        await ledger.reset();
+      }
+    }),
+    { numRuns: 10 },
+  );
+});
 
 for (const { row, title, is, why } of UNPROVEN)
   it(`${row} ${title}: ${is}, ${why}`, ({ task, skip }) => {

@@ -18,6 +18,8 @@ export interface Attack {
   finds: string[];
   /** Changes the tables themselves, which are made anew after it. */
   rebuilds?: true;
+  /** Asks the verifier itself: no other can be done with it. */
+  asks?: true;
 }
 
 /** A row of which nothing is attacked here. */

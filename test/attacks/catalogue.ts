@@ -14,7 +14,12 @@ const at = (why: string) => ({ is: 'elsewhere', why }) as const;
 
 /** Rows of which nothing is attacked here. */
 export const UNPROVEN: Unproven[] = [
-  { row: 28, title: 'two processes extend one chain', ...at('test/ship/fork.test.ts') },
+  {
+    row: 30,
+    title: 'a chain that names a key of this directory, and is not signed by it',
+    is: 'not yet',
+    why: 'the keeper lists it by the key it names',
+  },
   { row: 35, title: 'a span is never emitted', is: 'never', why: 'outside the ledger' },
   { row: 36, title: 'rows purged early', ...LIFECYCLE },
   { row: 37, title: 'forged tombstones', ...LIFECYCLE },
@@ -42,10 +47,20 @@ export const UNPROVEN: Unproven[] = [
   { row: 78, title: 'look-alike writer names', ...at('test/chain') },
   { row: 81, title: 'a chain made today and dated last month', ...at('test/verify/proof.test.ts') },
   { row: 82, title: 'a partial export as whole', ...ARCHIVES },
-  { row: 83, title: 'reads that differ', ...at('test/verify') },
   {
     row: 84,
     title: 'row policies',
     ...at('test/cli/doctor.test.ts, on a server: the embedded engine has no users'),
   },
 ];
+
+/** Those that change one chain and need nothing else, by that chain. The rounds they may be found by are left alone. */
+export const SINGLE = new Map(['A', 'B', 'C', 'D', 'V'].map((chain) => [chain, ATTACKS.filter(isOf(chain))]));
+
+function isOf(chain: string) {
+  return ({ finds, rebuilds, asks }: Attack): boolean =>
+    finds.length > 0 &&
+    rebuilds === undefined &&
+    asks === undefined &&
+    finds.every((each) => each.split(' ')[1]!.startsWith(`${chain}:`));
+}

@@ -1,4 +1,5 @@
 import { rotationMessage, signStatementSync } from '../../src/chain/statements.ts';
+import type { Store } from '../../src/store/client.ts';
 import { LEDGER_SIGNER } from '../support/keeper-kit.ts';
 import { LEDGER_ID, sealChain } from '../support/ledger-kit.ts';
 import { another } from './attacked-ledger.ts';
@@ -116,5 +117,31 @@ export const ENCODING: Attack[] = [
       return { asOf: ledger.now + 1_000 };
     },
     finds: ['chain_stale A:18', 'time_unattested :0'],
+  },
+  {
+    row: 83,
+    title: 'reads that differ: a record changed between two of one verification',
+    does: async (ledger) => {
+      let changed = false;
+      const query: Store['query'] = async (sql, parameters) => {
+        const rows = await ledger.store.query(sql, parameters);
+        // What is compared at the end is the last record of each chain, read twice.
+        if (!changed && sql.includes('audit_content')) {
+          changed = true;
+          await ledger.move({ record_hash: 'reverse(record_hash)' }, ledger.at('C', 6));
+        }
+        return rows as never;
+      };
+      const other = new Proxy(ledger.store, {
+        get: (store, key) => {
+          if (key === 'query') return query;
+          const value = Reflect.get(store, key) as unknown;
+          return typeof value === 'function' ? value.bind(store) : value;
+        },
+      });
+      return { said: await ledger.findings({}, other) };
+    },
+    finds: ['read_inconsistent C:6'],
+    asks: true,
   },
 ];

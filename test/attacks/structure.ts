@@ -200,4 +200,42 @@ export const STRUCTURE: Attack[] = [
     does: (ledger) => ledger.put(sealChain('replayed', [FORGED], 0n, '11111111-2222-4333-8444-555555555555')),
     finds: ['record_mismatch replayed:0'],
   },
+  {
+    row: 17,
+    title: 'the tail that no round covers deleted, and its writer goes on: sent again',
+    does: async (ledger) => {
+      await ledger.remove(`${ledger.of('A')} AND seq > 16`);
+      await ledger.goOn();
+    },
+    finds: [],
+  },
+  {
+    row: 20,
+    title: 'one appended, its hash fitting, and its writer goes on',
+    does: async (ledger) => {
+      await ledger.append('A', 'gap', {});
+      await ledger.goOn();
+    },
+    finds: ['fork A:19'],
+  },
+  {
+    row: 26,
+    title: 'what follows the last round recomputed, and its writer goes on',
+    does: async (ledger) => {
+      await ledger.forge('A', (payload, seq) =>
+        seq > 16 ? payload.replace('list_files', 'drop_table') : payload,
+      );
+      await ledger.goOn();
+    },
+    finds: ['fork A:18'],
+  },
+  {
+    row: 28,
+    title: 'a journal copied, and both go on',
+    does: async (ledger) => {
+      await ledger.goOn('A2');
+      await ledger.goOn('A3');
+    },
+    finds: ['fork A2:0', 'fork A3:0'],
+  },
 ];
