@@ -9,7 +9,7 @@ export default defineConfig({
     isolate: true,
     // Tests wait for processes, disks and conditions more than they compute.
     maxWorkers: '100%',
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     hookTimeout: 60_000,
     // A runner that asks for colours (CI, FORCE_COLOR) must not change what the commands print.
     env: { NO_COLOR: '1' },

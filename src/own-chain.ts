@@ -4,6 +4,7 @@ import { payloadDigest } from './chain/entry.ts';
 import { rootOf } from './chain/merkle.ts';
 import { newChain, type SealedRecord, seal } from './chain/seal.ts';
 import { LocalSigner } from './chain/signer.ts';
+import { type Enrolment, enrolmentMessage, signStatementSync } from './chain/statements.ts';
 import type { ChainState, Journal, Transaction } from './journal/journal.ts';
 import { salt } from './journal/salt.ts';
 import { Vault } from './journal/vault.ts';
@@ -40,7 +41,7 @@ export interface ChainOptions {
   /** What its checkpoints are of: `<origin>/<chain_id>`. */
   origin: string;
   /** Signs that a chain is this ledger's, for a keeper that has no other way to know. Answers base64. */
-  enrol?: (chain: { ledgerId: string; chainId: string; vkey: string }) => string;
+  enrol?: (chain: Enrolment) => string;
   /** Of the keeper: the chain goes on for ever, and its checkpoints are signed elsewhere, by the ledger's key. */
   control?: { vkey: string };
   /** What wraps the data keys of contents; asked at the first that is vaulted. */
@@ -196,7 +197,7 @@ export class OwnChain {
     this.#declaredIn = chainId;
     this.#signer = keeper === undefined ? new LocalSigner(`${origin}/${chainId}`, journal.key) : undefined;
     const vkey = keeper?.vkey ?? this.#signer!.vkey;
-    const enrol = this.#options.enrol?.({ ledgerId, chainId, vkey });
+    const enrol = this.#enrolment({ ledgerId, chainId, vkey });
     const opened = {
       role: keeper === undefined ? 'records' : 'control',
       writer,
@@ -209,6 +210,13 @@ export class OwnChain {
     };
     this.#seal(transaction, control('chain_opened', opened, now), now);
     this.#tellChange(transaction, digest, now);
+  }
+
+  /** Signed by whoever may enrol, or else by the chain's own key: whoever names that key has it. */
+  #enrolment(chain: Enrolment): string | undefined {
+    const { enrol } = this.#options;
+    if (enrol !== undefined) return enrol(chain);
+    return this.#signer && signStatementSync(enrolmentMessage(chain), this.#signer);
   }
 
   /** What is another than in the journal's last chain: the policy, or the key that pseudonyms are under. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { enrolmentMessage, verifyStatement } from '../chain/statements.ts';
+import { enrolmentMessage, type Enrolment as Statement, verifyStatement } from '../chain/statements.ts';
 import { parseVkey, type Vkey } from '../chain/vkey.ts';
 import { isSpanledgerError } from '../errors.ts';
 import { listJournals } from '../journal/journal.ts';
@@ -34,12 +34,11 @@ export class Enrolment {
   rightOf({ chain_id, vkey: text, enrol }: JudgedChain): Right | undefined {
     const { ledgerId, own, writers, relayed, isFirst } = this.#options;
     const vkey = text === undefined ? undefined : readVkey(text);
-    if (vkey !== undefined) {
-      if (own.has(hexOf(vkey.publicKey))) return 'own';
-      if (enrol !== undefined) {
-        const message = enrolmentMessage({ ledgerId, chainId: chain_id, vkey: vkey.text });
-        if (writers.some((writer) => verifyStatement(message, writer, enrol))) return 'writer';
-      }
+    const message = vkey && messageFor({ ledgerId, chainId: chain_id, vkey: vkey.text });
+    if (vkey !== undefined && message !== undefined && enrol !== undefined) {
+      // Anybody can name a key of ours; only we have it.
+      if (own.has(hexOf(vkey.publicKey)) && verifyStatement(message, vkey, enrol)) return 'own';
+      if (writers.some((writer) => verifyStatement(message, writer, enrol))) return 'writer';
     }
     const said = relayed(chain_id);
     if (said !== undefined && said.vkey === text) return 'relayed';
@@ -49,8 +48,17 @@ export class Enrolment {
 
 /** Undefined for what is no key: its chain says it has one, and nobody can check with it. */
 function readVkey(text: string): Vkey | undefined {
+  return unlessInvalid(() => parseVkey(text));
+}
+
+/** Undefined where the chain is called as none can be. */
+function messageFor(chain: Statement): Buffer | undefined {
+  return unlessInvalid(() => enrolmentMessage(chain));
+}
+
+function unlessInvalid<T>(work: () => T): T | undefined {
   try {
-    return parseVkey(text);
+    return work();
   } catch (error) {
     if (isSpanledgerError(error)) return undefined;
     throw error;

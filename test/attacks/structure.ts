@@ -160,6 +160,15 @@ export const STRUCTURE: Attack[] = [
     finds: ['chain_undeclared unknown:0'],
   },
   {
+    row: 30,
+    title: 'the same, and it names a key of this directory',
+    does: async (ledger) => {
+      await ledger.put(sealChain('unknown', [(await ledger.row('C', 0)).payload]));
+      await ledger.round(700);
+    },
+    finds: ['chain_undeclared unknown:0'],
+  },
+  {
     row: 31,
     title: 'a declared chain dropped',
     does: (ledger) => ledger.remove(ledger.of('C')),

@@ -209,6 +209,8 @@ describe('enrolment', () => {
     const mallory = new LocalSigner('mallory', Buffer.alloc(32, 22));
     const forged: Enrol = (chain) => signStatementSync(enrolmentMessage(chain), mallory);
     const own = recorder();
+    // It names a key of this directory, and cannot sign by it.
+    const thief = recorder(dir, forged);
     const [writer, forger, relayed, wrong, stranger] = [
       recorder(join(base, 'w1'), enrol),
       recorder(join(base, 'w2'), forged),
@@ -216,7 +218,7 @@ describe('enrolment', () => {
       recorder(join(base, 'w4')),
       recorder(join(base, 'w5')),
     ];
-    const all = [own, writer, forger, relayed, wrong, stranger];
+    const all = [own, thief, writer, forger, relayed, wrong, stranger];
     for (const each of all) await each.record();
     const { keeper } = await keeping({ writers: [parseVkey(alice.vkey)] });
     const first = await keeper.keep();
