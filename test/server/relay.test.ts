@@ -294,7 +294,7 @@ describe('entries', () => {
     const [opened] = await chainOf(1);
     const after = (chain_id: string) => {
       const { control, ...record } = recordOf(opened!);
-      const predecessor = { chain_id, head: '0'.repeat(64), size: theirs.length };
+      const predecessor = { chain_id, head: theirs.at(-1)!.recordHash, size: theirs.length };
       const payload = canonicalJson({ ...record, control: { ...control, predecessor } });
       return lineOf(resealed(opened!, { payload }));
     };
