@@ -117,7 +117,7 @@ export class OwnSpan implements Span, ReadableSpanLike {
 
   recordException(exception: Exception, time?: TimeInput): void {
     const { code, name, message, stack }: Told =
-      typeof exception === 'string' ? { message: exception } : exception;
+      typeof exception === 'string' ? { message: exception } : Object(exception);
     const type = code === undefined ? name : String(code);
     this.addEvent(
       'exception',

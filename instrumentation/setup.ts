@@ -3,6 +3,7 @@
  *
  * @module spanledger/instrumentation
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 import { layoutOf } from '../src/config/layout.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../src/errors.ts';
@@ -109,13 +110,25 @@ async function begin(options: RegisterOptions, ended: () => void): Promise<Regis
   });
   if (isMainThread)
     process.stderr.write(startBlock({ audit: processor.audit, conduct, adapters, seen: modules.seen, env }));
-  const shipping = isMainThread ? startShipping(processor.audit, env) : Promise.resolve(undefined);
-  shipping.catch(sayLoudly);
+  const shipping = (isMainThread ? startShipping(processor.audit, env) : Promise.resolve(undefined)).catch(
+    (error: unknown) => {
+      process.emitWarning(`records wait in the journal and are not shipped: ${messageOf(error)}`, {
+        type: 'SpanledgerWarning',
+        code: 'SPANLEDGER_SHIP',
+      });
+      return undefined;
+    },
+  );
   const flushAll = async () => {
     await processDoor().flush();
     await Promise.all([
       shipping.then((started) => started?.shipped(SHIP_WITHIN_MS)),
-      exporting?.forceFlush(),
+      // Its traces are no part of the ledger: a collector that is away fails nobody who waits for this.
+      exporting &&
+        Promise.race([
+          exporting.forceFlush().catch(() => undefined),
+          wait(SHIP_WITHIN_MS, undefined, { ref: false }),
+        ]),
     ]);
   };
   return {

@@ -146,7 +146,11 @@ export class ThreadListener {
   }
 
   #say({ channel }: Thread, message: ToWorker): void {
-    channel.postMessage(message);
+    try {
+      channel.postMessage(message);
+    } catch {
+      // Its thread has ended meanwhile.
+    }
   }
 }
 

@@ -9,10 +9,9 @@ import { claiming } from './claim.ts';
 import { activeContext, readingOf, withAuditContext } from './context.ts';
 import type { AuditDoor, AuditEvent, ToolCall, ToolSpans, ToolStart } from './door.ts';
 import { observed } from './observed.ts';
-import { activeSpan } from './otel.ts';
 import { currentAudit, type Hold, holdProcessAudit } from './process-audit.ts';
 import { processWide } from './process-wide.ts';
-import { type Conduct, RunningCall } from './tool-calls.ts';
+import { type Conduct, here, RunningCall } from './tool-calls.ts';
 import { eventSpan } from './tool-span.ts';
 
 /** How long a fail-closed call waits for its intent to be durable, where nobody says. */
@@ -47,7 +46,6 @@ export function isDisabled(env: NodeJS.ProcessEnv): boolean {
 /** Opens its audit at the first call, where nobody has opened one before. */
 export class ProcessDoor implements AuditDoor {
   readonly withContext = withAuditContext;
-  #conduct: Conduct | undefined;
   #hold: Hold | undefined;
   #failedAt = -Infinity;
   #failure: unknown;
@@ -95,13 +93,13 @@ export class ProcessDoor implements AuditDoor {
     }
     try {
       const context = activeContext();
-      const active = activeSpan();
+      const { traceId, parentSpanId } = here();
       const span = eventSpan(
         event,
         {
-          traceId: active?.traceId ?? context?.traceId ?? randomBytes(16).toString('hex'),
+          traceId,
           spanId: randomBytes(8).toString('hex'),
-          parentSpanId: active?.spanId,
+          parentSpanId,
           startTimeUnixNano: BigInt(Date.now()) * 1_000_000n,
           resource: this.#service,
         },
@@ -119,8 +117,8 @@ export class ProcessDoor implements AuditDoor {
   }
 
   #conductNow(): Conduct {
-    this.#conduct ??= conductIn(process.env);
-    return this.#conduct;
+    // Each time: who registers may come after the first call.
+    return conductIn(process.env);
   }
 
   get #service(): Attributes {

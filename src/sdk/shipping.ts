@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
 import type { Environment } from '../config/deployment.ts';
 import { isSpanledgerError, messageOf } from '../errors.ts';
@@ -102,7 +102,7 @@ async function inheritFrom(audit: Audit, target: Target): Promise<void> {
   const { journals } = audit.deployment.layout;
   for (const name of listJournals(journals)) {
     if (!isSameRole(name, audit.writer.journal.dir)) continue;
-    const journal = Journal.open(join(journals, name));
+    const journal = openedOrNot(join(journals, name));
     if (journal === undefined) continue;
     try {
       const heir = audit.heirOf(journal);
@@ -114,9 +114,19 @@ async function inheritFrom(audit: Audit, target: Target): Promise<void> {
   }
 }
 
+/** One that is broken keeps nobody from those behind it. */
+function openedOrNot(dir: string): Journal | undefined {
+  try {
+    return Journal.open(dir);
+  } catch {
+    return undefined;
+  }
+}
+
 function isSameRole(name: string, dir: string): boolean {
-  const roleIn = (path: string) => path.slice(0, path.lastIndexOf('-'));
-  return dir.endsWith(name) ? false : roleIn(dir).endsWith(`/${roleIn(name)}`);
+  const roleOf = (journal: string) => journal.slice(0, journal.lastIndexOf('-'));
+  const own = basename(dir);
+  return own !== name && roleOf(own) === roleOf(name);
 }
 
 function warn(message: string): void {

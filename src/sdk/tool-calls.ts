@@ -85,6 +85,10 @@ export class RunningCall implements ToolCall {
   readonly #running: Running;
   /** Another adapter, or the same call seen outside, tells of it. */
   readonly #isJoined: boolean;
+  /** The call that is recorded, where this one is joined to it. */
+  readonly #joined: RunningCall | undefined;
+  /** The one it is joined to was held up for the same. */
+  readonly #isAdmitted: boolean;
   /** Why the policy does not let it run. */
   readonly #refusal: SpanledgerError | undefined;
   /** Why its intent stands nowhere. */
@@ -133,12 +137,15 @@ export class RunningCall implements ToolCall {
     this.failClosed = failClosed;
     this.#refusal = refusal;
     this.#isJoined = outer?.isToldBesides(this.#identity, start.scope) === true;
+    this.#joined = this.#isJoined ? (outer!.#joined ?? outer) : undefined;
+    this.#isAdmitted = this.#isJoined && (outer!.failClosed || outer!.#isAdmitted);
     this.#scopes = this.#isJoined ? outer!.#scopes.add(start.scope) : new Set([start.scope]);
     const telling =
       span.parentSpanId === undefined || facts === undefined
         ? undefined
         : audit.running.telling(span.traceId, span.parentSpanId, this.#identity);
-    this.#begun = telling === undefined ? span : asTold(span, telling.running);
+    const own = telling === undefined ? span : asTold(span, telling.running);
+    this.#begun = this.#joined === undefined ? own : this.#joined.#begun;
     this.traceId = this.#begun.traceId;
     this.spanId = this.#begun.spanId;
     this.#running = { read: () => this.#begun, beside: context, tool: this.#identity, isTold: true };
@@ -152,9 +159,9 @@ export class RunningCall implements ToolCall {
   }
 
   async admit(): Promise<void> {
-    if (!this.failClosed || this.#isJoined) return;
+    if (!this.failClosed || this.#isAdmitted) return;
     this.#turnAway();
-    let problem = this.#lost;
+    let problem = (this.#joined ?? this).#lost;
     if (problem === undefined) {
       try {
         await within(this.#audit.recorder.durable(), this.#conduct.waitMs);
@@ -167,9 +174,9 @@ export class RunningCall implements ToolCall {
   }
 
   admitSync(): void {
-    if (!this.failClosed || this.#isJoined) return;
+    if (!this.failClosed || this.#isAdmitted) return;
     this.#turnAway();
-    let problem = this.#lost;
+    let problem = (this.#joined ?? this).#lost;
     if (problem === undefined) {
       try {
         this.#audit.recorder.durableSync(this.#conduct.waitMs);
@@ -279,6 +286,11 @@ export class RunningCall implements ToolCall {
 }
 
 /** The nearest of what is above it: the call it runs in, or a span begun since, or the context. */
+/** Where what is told now stands: below the span, or the call, that is running. */
+export function here(): ReturnType<typeof placeHere> {
+  return placeHere(activeSpan(), current().getStore(), activeContext());
+}
+
 function placeHere(
   active: ReturnType<typeof activeSpan>,
   outer: RunningCall | undefined,

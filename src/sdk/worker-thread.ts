@@ -1,6 +1,6 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import { BroadcastChannel, getEnvironmentData, threadId } from 'node:worker_threads';
-import { isErrorCode, isSpanledgerError, SpanledgerError } from '../errors.ts';
+import { isErrorCode, isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import type { Gap } from '../pipeline.ts';
 import { DEFAULT_TENANT } from '../record/facts-of.ts';
 import type { Lineage } from '../record/lineage.ts';
@@ -45,7 +45,14 @@ export class WorkerRecorder implements Recorder {
     hello.postMessage({ hello: threadId, of });
     hello.close();
     this.#late = setTimeout(() => {
-      if (!this.#isHeard) this.#alone();
+      try {
+        if (!this.#isHeard) this.#alone();
+      } catch (error) {
+        process.emitWarning(`audit records wait: ${messageOf(error)}`, {
+          type: 'SpanledgerWarning',
+          code: 'SPANLEDGER_GAP',
+        });
+      }
     }, HEARD_WITHIN_MS);
     this.#late.unref();
   }
@@ -109,7 +116,9 @@ export class WorkerRecorder implements Recorder {
 
   /** The main thread's end of the channel is open. */
   get #isHeard(): boolean {
-    this.#isGreeted ||= this.#listening !== undefined && Atomics.load(this.#listening.open, threadId) === 1;
+    const { open } = this.#listening ?? {};
+    // Of more threads than it has room for, the others wait to be greeted.
+    this.#isGreeted ||= open !== undefined && threadId < open.length && Atomics.load(open, threadId) === 1;
     return this.#isGreeted;
   }
 

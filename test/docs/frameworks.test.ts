@@ -40,7 +40,7 @@ describe('docs/frameworks/README.md', () => {
     } catch {
       continue;
     }
-    const { dependencies } = JSON.parse(text) as { dependencies: { [name: string]: string } };
+    const { dependencies = {} } = JSON.parse(text) as { dependencies?: { [name: string]: string } };
     for (const [each, version] of Object.entries(dependencies)) {
       tried.set(each, (tried.get(each) ?? new Set()).add(version));
     }

@@ -66,7 +66,7 @@ it('a changed policy closes the chain, and the next says what changed, while eve
   const query = (sql: string) => spanledger(['sql', sql, '--dir', dir, '--json']);
   const opened = documentOf<{ chain: string; digest: string }[]>(
     await query(
-      `SELECT chain_id AS chain, JSONExtractString(payload, 'control', 'policy_digest') AS digest FROM spanledger.audit_records WHERE action = 'chain_opened' ORDER BY JSONExtractString(payload, 'recorded_at')`,
+      `SELECT chain_id AS chain, JSONExtractString(payload, 'control', 'policy_digest') AS digest FROM spanledger.audit_records WHERE action = 'chain_opened' AND JSONExtractString(payload, 'control', 'role') = 'records' ORDER BY JSONExtractString(payload, 'recorded_at')`,
     ),
   );
   expect(opened).toHaveLength(2);

@@ -95,7 +95,7 @@ describe('an app with CLICKHOUSE_URL', () => {
 async function silentPort(): Promise<number> {
   const listening =
     "require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () {";
-  const child = spawn(process.execPath, ['-e', `${listening} console.log(this.address().port) })`]);
+  const child = spawn(process.execPath, ['-e', `${listening} console.log(String(this.address().port)) })`]);
   onTestFinished(() => void child.kill('SIGKILL'));
   const port = Number(String((await once(child.stdout, 'data'))[0]));
   child.kill('SIGSTOP');

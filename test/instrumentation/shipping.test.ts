@@ -26,7 +26,7 @@ async function storedIn(dir: string): Promise<string[]> {
   const rows = documentOf<Row[]>(
     await spanledger([
       'sql',
-      "SELECT action, phase, tool_name FROM spanledger.audit_records WHERE action NOT LIKE 'chain%'",
+      "SELECT action, phase, tool_name FROM spanledger.audit_records WHERE actor_type != 'system'",
       '--dir',
       dir,
       '--json',
