@@ -478,7 +478,14 @@ export const FAULTS: readonly Fault[] = [
     strike: journalDiskFull,
   },
   { fault: 'the journal is at its limit', twin: 'ThenNot', store: 'server', strike: journalLimit },
-  { fault: 'the clock steps', twin: 'BackAndForth', store: 'server', strike: steppingClock },
+  {
+    fault: 'the clock steps',
+    twin: 'BackAndForth',
+    store: 'server',
+    strike: steppingClock,
+    // A leap of more than a day: a warning.
+    finds: { status: 'valid', findings: ['clock_regression'] },
+  },
   {
     fault: 'two sidecars of one directory',
     twin: 'Embedded',
