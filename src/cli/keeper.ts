@@ -19,8 +19,8 @@ import { FileLock } from '../journal/lock.ts';
 import { ownKeys } from '../keeper/enrolment.ts';
 import { Keeper, LEDGER_KEY } from '../keeper.ts';
 import type { Held } from '../server/keeping.ts';
-import { hashesOf } from '../store/chains.ts';
 import type { Store } from '../store/client.ts';
+import { recordHashes } from '../store/evidence.ts';
 import { verify } from '../verify/verify.ts';
 import type { Ledger } from './ledger.ts';
 import { trustIn } from './trust.ts';
@@ -67,8 +67,10 @@ export async function holdKeeper(ledger: Ledger, store: Store = ledger.store): P
         env: process.env,
         clock: systemClock,
         consistency: async (from, to) => {
-          const hashes = await hashesOf(store, held.chain!.chainId, to);
-          return consistencyProof(from, to, hashes);
+          const leaves: string[] = [];
+          for await (const { hashes } of recordHashes(store, held.chain!.chainId, to))
+            leaves.push(hashes[0]!);
+          return consistencyProof(from, to, leaves);
         },
       }),
     });

@@ -68,13 +68,3 @@ export async function controlChains(store: Store): Promise<ControlChain[]> {
   );
   return rows.map(({ chain_id, vkey, last }) => ({ chain_id, vkey, last: Number(last) }));
 }
-
-/** The first record hashes of a chain, hex, in order. Of one that has lost a record there are fewer. */
-export async function hashesOf(store: Store, chain: string, size: number): Promise<string[]> {
-  const rows = await store.query<{ hash: string }>(
-    `SELECT lower(hex(any(record_hash))) AS hash FROM spanledger.audit_records
-     WHERE chain_id = {chain:String} AND seq < {size:UInt64} GROUP BY seq ORDER BY seq`,
-    { chain, size },
-  );
-  return rows.map(({ hash }) => hash);
-}

@@ -62,7 +62,6 @@ export interface JudgeOptions {
 /** What stands outside the chains, and is judged once all of them have been read. */
 export interface WholeLedger {
   trust: TrustFile | null | undefined;
-  lines: readonly (readonly ControlChain[])[];
   before: VerifierState | undefined;
   /** Only what moved since was read. */
   isIncremental: boolean;
@@ -301,9 +300,9 @@ export class Judge {
   }
 
   /** What others say of the ledger, and its control chains; `finish` comes after it. */
-  whole({ trust, lines, before, isIncremental, anchors, isEmpty }: WholeLedger): JudgedWhole {
+  whole({ trust, before, isIncremental, anchors, isEmpty }: WholeLedger): JudgedWhole {
     this.#leave();
-    const { ledgerId, asOf } = this.#options;
+    const { ledgerId, asOf, lines = [] } = this.#options;
     const points = this.#options.points!;
     const report: Report = (...found) => this.#report(...found);
     const isSound = ({ chainId, seq }: LineRecord) => !this.#unsound.has(`${chainId}:${seq}`);

@@ -109,8 +109,7 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
   const { differences, unchecked } = options.baseline === undefined ? await readSchema(store) : NOT_ASKED;
   judge.schema(differences);
   const isEmpty = judge.records === 0 && !baseline?.size;
-  const whole =
-    outside && judge.whole({ trust, lines: outside.lines, before, isIncremental, anchors, isEmpty });
+  const whole = outside && judge.whole({ trust, before, isIncremental, anchors, isEmpty });
   judge.finish(chains);
   const critical = judge.findings.filter((finding) => finding.severity === 'critical');
   const broken = critical.find(({ chain_id }) => chain_id !== '');
