@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { base64Of } from '../chain/base64.ts';
-import { parseTrust, trustedKeys } from '../chain/trust.ts';
+import { trustedKeys } from '../chain/trust.ts';
 import { createDeployment, openDeployment } from '../config/deployment.ts';
 import {
   createLedgerKey,
@@ -20,6 +20,7 @@ import { busy } from './checkpoint.ts';
 import { holdKeeper } from './keeper.ts';
 import { directoryOf, Ledger, type LedgerOptions } from './ledger.ts';
 import { inked, type Output } from './output.ts';
+import { trustIn } from './trust.ts';
 
 /** Makes the ledger's key and the trust file; where there is a key it stays, and that is refused. */
 export async function keysInit(options: LedgerOptions, out: Output): Promise<number> {
@@ -59,13 +60,11 @@ export async function keysInit(options: LedgerOptions, out: Output): Promise<num
 export async function keysShow(options: LedgerOptions, out: Output): Promise<number> {
   const { layout, ledgerId } = openDeployment(directoryOf(options).dir, process.env);
   const source = sourceOf(options, ledgerId);
-  const { trustFile, journals } = layout;
   const { vkey } = ledgerSigner(layout, source);
-  const trusted = existsSync(trustFile)
-    ? trustedKeys(parseTrust(readFileSync(trustFile, 'utf8'))).map(({ text }) => text)
-    : [];
-  const writers = listJournals(journals).flatMap((journal) => {
-    const key = publicKeyIn(join(journals, journal));
+  const trust = trustIn(layout)?.trust;
+  const trusted = trust ? trustedKeys(trust).map(({ text }) => text) : [];
+  const writers = listJournals(layout.journals).flatMap((journal) => {
+    const key = publicKeyIn(join(layout.journals, journal));
     return key === undefined ? [] : [{ journal, public_key: base64Of(key) }];
   });
   out.document({ origin: source.origin, ledger: { vkey, from: ledgerKeyPlace(source) }, trusted, writers });
