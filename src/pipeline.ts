@@ -2,7 +2,7 @@ import { clearInterval, setInterval } from 'node:timers';
 import { setImmediate } from 'node:timers/promises';
 import type { StoppedChain } from './chain/seal.ts';
 import type { Clock } from './clock.ts';
-import { isSpanledgerError } from './errors.ts';
+import { isSpanledgerError, SpanledgerError } from './errors.ts';
 import type { Journal, Shipped, Transaction } from './journal/journal.ts';
 import { type ChainOptions, type Declared, OwnChain } from './own-chain.ts';
 import type { Policy } from './policy/policy.ts';
@@ -278,10 +278,14 @@ export class Writer {
    * Ends a chain whose place in the store is taken: a successor says so in `fork_detected`, and what of the
    * chain the store has not confirmed is recorded again there, naming where it stood. Never healed silently,
    * and nothing acknowledged is lost. Durable when it returns.
+   *
+   * @throws SpanledgerError `keeper_conflict` for a control chain: whoever else writes it is another keeper, of whose line
+   * this one must not make a second.
    */
   async supersede(stopped: StoppedChain): Promise<void> {
     const now = this.#options.clock();
     const { chainId, ...found } = stopped;
+    if (this.#options.control !== undefined && stopped.kind === 'fork') throw otherKeeper(stopped);
     this.journal.transact((transaction) => {
       if (transaction.chain?.chainId === chainId) transaction.chain = { ...transaction.chain, stopped: true };
       this.#chain.append(transaction, control('fork_detected', { chain_id: chainId, ...found }, now), now);
@@ -410,6 +414,16 @@ const QUARANTINED: Became = { actions: ['payload_quarantined'], duplicate: false
 
 /** What tells of a chain itself has no meaning in another. */
 const CHAIN_ACTIONS: ReadonlySet<string> = new Set(['chain_opened', 'chain_closed', 'checkpoint']);
+
+function otherKeeper({ chainId, seq }: StoppedChain): SpanledgerError {
+  return new SpanledgerError(
+    'keeper_conflict',
+    `another keeper has written record ${seq} of the control chain ${chainId}`,
+    {
+      hint: 'was this directory copied, and both run? Set keeper.enabled: false in all but one of them',
+    },
+  );
+}
 
 /** How often it is looked whether a checkpoint is due. */
 const BEAT_MS = 10_000;

@@ -74,7 +74,8 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
         inked`Taking OTLP at ${listening.otlp}/v1/traces and /v1/logs, and by gRPC at ${listening.grpc}`,
       );
       out.line(inked`Metrics and health at ${listening.admin}; the ledger is ${layout.dir}`);
-      const broken = await Promise.race([stopping.then(() => undefined), sidecar.broken]);
+      const ends = [stopping.then(() => undefined), sidecar.broken];
+      const broken = await Promise.race(keeping === undefined ? ends : [...ends, keeping.broken]);
       unfollow();
       log.info(broken === undefined ? {} : { code: broken.code }, 'draining');
       const isShippable = await sidecar.stop();

@@ -62,9 +62,15 @@ export class Keeping {
   /** What the webhook was told last: the same is not told again. */
   #told = '';
   #telling: Promise<void> = Promise.resolve();
+  #broken: (error: SpanledgerError) => void = () => {};
+  /** Resolves with why, should the control chain's journal break: then no round can be made any more by this process. */
+  readonly broken: Promise<SpanledgerError>;
 
   constructor(options: KeepingOptions) {
     this.#options = options;
+    this.broken = new Promise((resolve) => {
+      this.#broken = resolve;
+    });
   }
 
   start(): void {
@@ -133,6 +139,9 @@ export class Keeping {
       this.counts.failures += 1;
       const level = isSpanledgerError(error, 'keeper_busy') ? 'info' : 'error';
       this.#options.log[level](errorFields(error), 'no round could be made');
+      if (isSpanledgerError(error, 'journal_broken')) this.#broken(error);
+      // Found only as it wrote, by one that was let in as it opened.
+      if (isSpanledgerError(error, 'keeper_conflict')) this.counts.refused = error.code;
     }
   }
 

@@ -305,6 +305,24 @@ describe('another keeper', () => {
     const right = await keeping();
     expect((await right.keeper.keep()).round).toBe(3);
   });
+
+  it('is found as it writes, where both were let in: it makes no second line', async () => {
+    const first = await keeping();
+    await first.keeper.keep();
+    await first.close();
+    cpSync(join(dir, 'journal'), join(dir, 'copy'), { recursive: true });
+    const again = await keeping();
+    const copy = await keeperIn(dir, store, { journal: openJournal(join(dir, 'copy', 'control-00000001')) });
+    await again.keeper.keep();
+    for (let times = 0; times < 2; times++)
+      expect(await codeOf(() => copy.keeper.keep())).toBe('keeper_conflict');
+    await copy.close();
+    expect((await again.keeper.keep()).round).toBe(3);
+    expect((await told(store, 'round')).map((each) => each.control.round)).toEqual([1, 2, 3]);
+    expect(await told(store, 'fork_detected')).toEqual([]);
+    const rounds = await verify(store, { ledgerId: LEDGER_ID });
+    expect(rounds.findings.filter(({ severity }) => severity === 'critical')).toEqual([]);
+  });
 });
 
 describe('anchors', () => {

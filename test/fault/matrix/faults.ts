@@ -551,6 +551,14 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     fault: 'fdatasync fails',
+    // Of a new directory it is the keeper's.
+    twin: 'AtFirst',
+    store: 'server',
+    needs: 'gcc',
+    strike: syncFails(() => ({ SHIM_ONLY: '1' })),
+  },
+  {
+    fault: 'fdatasync fails',
     twin: 'ForEver',
     store: 'embedded',
     needs: 'gcc',
