@@ -20,6 +20,7 @@ const order = [
   'src/shipper.ts',
   'src/anchor',
   'src/verify',
+  'src/retain',
   'src/report',
   'src/keeper',
   'src/keeper.ts',
