@@ -5,7 +5,15 @@ import { quorumMet, type Trust, trustedKeys } from '../chain/trust.ts';
 import { parseVkey } from '../chain/vkey.ts';
 import type { AnchorSettings } from '../config/anchors.ts';
 import { type ErrorCode, isSpanledgerError, messageOf } from '../errors.ts';
-import { type Anchor, type Anchored, type AnchorKind, type Receipt, textOf, type Wanted } from './anchor.ts';
+import {
+  type Anchor,
+  type Anchored,
+  type AnchorKind,
+  type Receipt,
+  type ReceiptOf,
+  textOf,
+  type Wanted,
+} from './anchor.ts';
 import { verifyToken } from './openssl.ts';
 import { imprintOf, tokenSaying, wrongIn } from './tsa.ts';
 import { attestedBy } from './witness.ts';
@@ -56,16 +64,8 @@ export async function checkReceipt(
       why: `the anchor ${receipt.anchor} is a ${settings.kind}, not a ${receipt.kind}`,
     };
   try {
-    if (receipt.kind === 'tsa' && settings.kind === 'tsa') {
-      const token = Buffer.from(receipt.proof.token, 'base64');
-      const said = tokenSaying(receipt.anchor, token);
-      const imprint = imprintOf(receipt);
-      const wrong = wrongIn(said, imprint, receipt.proof.nonce);
-      if (wrong !== undefined) return { status: 'bad', why: wrong };
-      const { genTime } = said;
-      const check = await verifyToken({ token, imprint, genTime }, settings.ca, openssl);
-      return check.status === 'verified' ? { status: 'verified', attested_at: genTime } : check;
-    }
+    if (receipt.kind === 'tsa' && settings.kind === 'tsa')
+      return await checkToken(receipt, settings.ca, openssl);
     if (receipt.kind === 'witness' && settings.kind === 'witness') {
       const signatures = receipt.proof.cosignatures.map(parseSignature);
       const vkey = parseVkey(settings.vkey);
@@ -73,6 +73,33 @@ export async function checkReceipt(
       return { status: 'verified', attested_at };
     }
     return { status: 'unproven' };
+  } catch (error) {
+    if (!isSpanledgerError(error)) throw error;
+    return { status: 'bad', why: messageOf(error) };
+  }
+}
+
+/**
+ * The token of a receipt: of this checkpoint, the answer to what was asked, signed to a root of the file `ca`. Without
+ * that file only the first two are looked at, and it attests nothing.
+ *
+ * @param openssl @default openssl
+ */
+export async function checkToken(
+  receipt: ReceiptOf<'tsa'>,
+  ca: string | undefined,
+  openssl?: string,
+): Promise<ReceiptCheck> {
+  try {
+    const token = Buffer.from(receipt.proof.token, 'base64');
+    const said = tokenSaying(receipt.anchor, token);
+    const imprint = imprintOf(receipt);
+    const wrong = wrongIn(said, imprint, receipt.proof.nonce);
+    if (wrong !== undefined) return { status: 'bad', why: wrong };
+    if (ca === undefined) return { status: 'unproven' };
+    const { genTime } = said;
+    const check = await verifyToken({ token, imprint, genTime }, ca, openssl);
+    return check.status === 'verified' ? { status: 'verified', attested_at: genTime } : check;
   } catch (error) {
     if (!isSpanledgerError(error)) throw error;
     return { status: 'bad', why: messageOf(error) };

@@ -22,6 +22,7 @@ import type { Held } from '../server/keeping.ts';
 import type { Store } from '../store/client.ts';
 import { recordHashes } from '../store/evidence.ts';
 import { verify } from '../verify/verify.ts';
+import { anchoredOf } from './anchored.ts';
 import type { Ledger } from './ledger.ts';
 import { trustIn } from './trust.ts';
 
@@ -81,7 +82,8 @@ export async function holdKeeper(ledger: Ledger, store: Store = ledger.store): P
         const next = nextLedgerKey(layout, origin, old);
         return keeper.rotate(next, () => settleLedgerKey(layout, origin, next.vkey));
       },
-      verifyAll: () => verify(store, { ledgerId, trust: trustIn(layout) ?? null }),
+      verifyAll: async () =>
+        verify(store, { ledgerId, trust: trustIn(layout) ?? null, ...(await anchoredOf(ledger, [])) }),
       release: async () => {
         await keeper.close();
         await held.close();

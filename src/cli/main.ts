@@ -97,6 +97,10 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       '--anchor <dir...>',
       'folders that hold checkpoints of the ledger, beside the anchors of the settings',
     )
+    .option(
+      '--tsa-ca <file>',
+      'roots of the timestamp authorities to believe, PEM (default: those in the settings)',
+    )
     .option('--state <file>', "what was seen last time (default: the directory's verify-state.json)")
     .option('--incremental', 'read only what is new since that')
     .option('--full', 'read everything (the default)')

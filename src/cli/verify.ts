@@ -18,6 +18,8 @@ export interface VerifyCommandOptions extends LedgerOptions {
   trust?: string;
   /** Folders that hold checkpoints of it, beside the anchors of the settings. */
   anchor?: string[];
+  /** The roots of timestamp authorities, PEM, in place of those in the settings. */
+  tsaCa?: string;
   state?: string;
   incremental?: boolean;
   full?: boolean;
@@ -57,7 +59,8 @@ export async function verifyCommand(options: VerifyCommandOptions, out: Output):
       engine,
       incremental,
       trust,
-      ...(await anchoredOf(ledger, options.anchor ?? [])),
+      ...(await anchoredOf(ledger, options.anchor ?? [], options.tsaCa)),
+      full: options.full === true,
       ...(state && { state }),
       ...(conversation === undefined ? {} : { conversation }),
       ...(resource === undefined ? {} : { resource }),

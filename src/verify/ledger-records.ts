@@ -37,6 +37,8 @@ export interface KeyRotated {
 export interface AnchorReceipt {
   anchor: string;
   kind: string;
+  /** Of whose checkpoint. */
+  origin?: string;
   size: number;
   root: string;
   attested_at?: string;
@@ -119,11 +121,19 @@ export function readRotation(control: Fields): KeyRotated | undefined {
 }
 
 export function readReceipt(control: Fields): AnchorReceipt | undefined {
-  const { anchor, kind, size, root, attested_at, proof } = control;
+  const { anchor, kind, origin, size, root, attested_at, proof } = control;
   if (typeof anchor !== 'string' || typeof kind !== 'string' || !isCount(size) || !isHash(root))
     return undefined;
-  if (!isTextOrAbsent(attested_at)) return undefined;
-  return { anchor, kind, size, root, proof, ...(attested_at === undefined ? {} : { attested_at }) };
+  if (!isTextOrAbsent(attested_at) || !isTextOrAbsent(origin)) return undefined;
+  return {
+    anchor,
+    kind,
+    ...(origin === undefined ? {} : { origin }),
+    size,
+    root,
+    proof,
+    ...(attested_at === undefined ? {} : { attested_at }),
+  };
 }
 
 /** A chain whose journal is lost: nothing more comes of it. */

@@ -2,12 +2,14 @@ import { openCheckpoint, parseCheckpoint } from '../chain/checkpoint.ts';
 import { isSpanledgerError, messageOf } from '../errors.ts';
 import type { ChainFacts } from './chain-facts.ts';
 import type { Report } from './findings.ts';
-import type { AnchorReceipt } from './ledger-records.ts';
 import type { JudgedLine } from './line.ts';
 import type { LineRecord } from './line-records.ts';
 import type { Points } from './points.ts';
+import { Quorum } from './quorum.ts';
+import type { ReceiptFacts, ReceiptRecord } from './receipts.ts';
 import { isAfter } from './standing.ts';
-import type { KnownCheckpoint } from './state.ts';
+import type { KnownCheckpoint, VerifierState } from './state.ts';
+import type { TrustFile } from './trust.ts';
 
 /** What somebody outside the ledger has of it, read back from there. */
 export interface AnchorView {
@@ -15,11 +17,6 @@ export interface AnchorView {
   /** It can be read back, so that what it does not have is missing. */
   lists: boolean;
   held: readonly HeldCheckpoint[];
-  /**
-   * Whether a receipt of it is to be believed, and what time it attests.
-   * @default what the receipt says, which attests no time.
-   */
-  check?: (receipt: AnchorReceipt) => { attestedAt?: string } | { problem: string };
 }
 
 export interface HeldCheckpoint {
@@ -48,14 +45,17 @@ interface Foreign {
   attestedAt?: string;
 }
 
-export type ReceiptRecord = LineRecord & { kind: 'receipt' };
-
 export interface Outside {
   line: JudgedLine | undefined;
   chains: ReadonlyMap<string, ChainFacts>;
   points: Points;
   anchors: readonly AnchorView[];
+  /** What receipts prove by themselves. */
+  receipts: ReceiptFacts;
+  trust: TrustFile | undefined;
   origins: ReadonlyMap<string, KnownCheckpoint>;
+  /** Where only what is new since then was read. */
+  before: VerifierState | undefined;
   isSound: (record: LineRecord) => boolean;
   report: Report;
 }
@@ -81,17 +81,23 @@ function sizeOf(note: string): number | undefined {
   }
 }
 
-/**
- * Compares the line with what others have of it: anchors, and what the verifier itself saw before.
- *
- * @returns how many anchored checkpoints are of this line, the times attested, and the newest of them.
- */
-export function judgeOutside(outside: Outside): {
+export interface JudgedOutside {
+  /** Anchored checkpoints, timestamps and cosignatures that are of this line. */
   verified: number;
   times: readonly AttestedTime[];
+  /** The newest of them. */
   attestedAt: string | undefined;
-} {
+  /** What receipts hold and nobody could check, and why. */
+  unchecked: readonly string[];
+  /** Size of the newest checkpoint that as many witnesses have cosigned as the trust file asks. */
+  cosigned: number | undefined;
+}
+
+/** Compares the line with what others have of it: anchors, and what the verifier itself saw before. */
+export function judgeOutside(outside: Outside): JudgedOutside {
   const { line, anchors, origins, report } = outside;
+  const unchecked = new Map<string, number>();
+  const quorum = new Quorum(outside.trust?.trust);
   for (const [origin, known] of origins) judgeKnown(outside, origin, known);
   let verified = 0;
   const times: AttestedTime[] = [];
@@ -112,13 +118,15 @@ export function judgeOutside(outside: Outside): {
   }
   for (const record of (line?.chains ?? []).flatMap(({ records }) => records))
     if (record.kind === 'receipt' && outside.isSound(record)) {
-      const at = judgeReceipt(
-        outside,
-        record,
-        anchors.find(({ name }) => name === record.receipt.anchor),
-        heldBy,
-      );
-      if (at === undefined) continue;
+      const view = anchors.find(({ name }) => name === record.receipt.anchor);
+      if (!judgeReceipt(outside, record, view, heldBy)) continue;
+      const fact = outside.receipts.get(`${record.chainId}:${record.seq}`);
+      if (fact?.status === 'unchecked') unchecked.set(fact.why, (unchecked.get(fact.why) ?? 0) + 1);
+      if (fact?.status !== 'verified') continue;
+      verified += 1;
+      const { size, root } = record.receipt;
+      if (standing(outside, size, root) === 'same') quorum.hear(size, root, fact.by);
+      const at = fact.attestedAt;
       times.push({ chainId: record.chainId, size: record.receipt.size, at });
       if (isAfter(at, record.at))
         report(
@@ -129,6 +137,8 @@ export function judgeOutside(outside: Outside): {
         );
     }
   judgeAttested(outside, times);
+  const cosigned = quorum.size ?? cosignedBefore(outside);
+  const why = judgeQuorum(outside, cosigned);
   return {
     verified,
     times,
@@ -136,7 +146,38 @@ export function judgeOutside(outside: Outside): {
       (newest, { at }) => (newest === undefined || at > newest ? at : newest),
       undefined,
     ),
+    unchecked: [
+      ...[...unchecked].map(([why, count]) => `${count} ${why}`),
+      ...(why === undefined ? [] : [why]),
+    ],
+    cosigned,
   };
+}
+
+/** By the same trust file, in what an incremental verification does not read again. */
+function cosignedBefore({ line, before, origins, trust }: Outside): number | undefined {
+  if (before === undefined || before.trustSha256 !== trust?.sha256) return undefined;
+  const sizes = (line?.keys ?? []).map(({ name }) => origins.get(name)?.cosigned);
+  return sizes.find((size) => size !== undefined);
+}
+
+/** @returns why it cannot be told whether enough of the trust file's witnesses have seen the ledger. */
+function judgeQuorum(
+  { line, before, trust, report }: Outside,
+  cosigned: number | undefined,
+): string | undefined {
+  if (trust?.trust.quorum === undefined || cosigned !== undefined) return undefined;
+  if (before !== undefined && before.trustSha256 !== trust.sha256)
+    return 'the quorum of the trust file: it is another than before, and what was anchored until then was not read again; leave --incremental out once';
+  if (line?.newest === undefined)
+    return 'the quorum of the trust file: the ledger has no checkpoint that witnesses could have cosigned';
+  report(
+    'anchor_mismatch',
+    line.newest.chainId,
+    BigInt(line.newest.size),
+    'no checkpoint of the ledger is cosigned by as many witnesses as the quorum of the trust file asks',
+  );
+  return undefined;
 }
 
 /** What the verifier saw in a run before must still be there. */
@@ -242,15 +283,15 @@ function isOnLine(outside: Outside, { anchor, place, size, root }: Foreign): boo
   return standsAt === 'same';
 }
 
-/** @returns the time that it attests. */
+/** @returns whether what it proves by itself is of this line. */
 function judgeReceipt(
   outside: Outside,
   { chainId, seq, receipt }: ReceiptRecord,
   anchor: AnchorView | undefined,
   heldBy: ReadonlyMap<string, ReadonlyMap<number, string>>,
-): string | undefined {
-  const { report } = outside;
-  const { size, root } = receipt;
+): boolean {
+  const { report, line, receipts } = outside;
+  const { size, root, origin } = receipt;
   if (standing(outside, size, root) === 'other') {
     report(
       'anchor_mismatch',
@@ -258,11 +299,10 @@ function judgeReceipt(
       seq,
       `its receipt of ${receipt.anchor} is of another root than the first ${size} records have`,
     );
-    return undefined;
+    return false;
   }
-  // An anchor nobody asked is not judged.
-  if (anchor === undefined) return undefined;
-  if (anchor.lists) {
+  // An anchor nobody asked is not judged by what it has.
+  if (anchor?.lists === true) {
     const held = heldBy.get(anchor.name)?.get(size);
     if (held === undefined)
       report(
@@ -279,10 +319,16 @@ function judgeReceipt(
         `${anchor.name} gave a receipt for size ${size}, and has another root there`,
       );
   }
-  const checked = anchor.check?.(receipt) ?? {};
-  if (!('problem' in checked)) return checked.attestedAt;
-  report('anchor_mismatch', chainId, seq, `the receipt of ${anchor.name}: ${checked.problem}`);
-  return undefined;
+  const fact = receipts.get(`${chainId}:${seq}`);
+  const ledger = line?.newest?.origin;
+  const why =
+    fact?.status === 'bad'
+      ? fact.why
+      : origin !== undefined && ledger !== undefined && origin !== ledger
+        ? `it is of ${origin}, and not of ${ledger}`
+        : undefined;
+  if (why !== undefined) report('anchor_mismatch', chainId, seq, `the receipt of ${receipt.anchor}: ${why}`);
+  return why === undefined;
 }
 
 /** Of the rounds that a checkpoint covers, none is recorded after the time at which somebody else saw it. */

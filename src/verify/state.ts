@@ -12,6 +12,8 @@ export interface KnownCheckpoint {
   size: number;
   root: string;
   note: string;
+  /** Size of the newest that the trust file's witnesses have cosigned, as many as it asks. */
+  cosigned?: number;
 }
 
 /** What a verifier remembers of a ledger from one run to the next: the ledger cannot go back behind it unseen. */
@@ -80,7 +82,10 @@ function parseState(text: string, path: string, ledgerId: string): VerifierState
     sized.every(({ size }) => Number.isSafeInteger(size) && size > 0) &&
     [...state.chains.values(), ...state.listed.values()].every(({ head }) => isHash(head)) &&
     [...state.chains.values()].every(({ size, frontier }) => frontier.size === size) &&
-    [...state.origins.values()].every(({ root, note }) => isHash(root) && typeof note === 'string') &&
+    [...state.origins.values()].every(
+      ({ root, note, cosigned = 0 }) =>
+        isHash(root) && typeof note === 'string' && Number.isSafeInteger(cosigned),
+    ) &&
     (state.trustSha256 === null || isHash(state.trustSha256)) &&
     Number.isSafeInteger(state.lastRound);
   if (!sound) throw refused(path, 'it is not as a verifier writes it');
@@ -102,7 +107,11 @@ export function nextState(
   ledgerId: string,
   before: VerifierState | undefined,
   read: readonly JudgedChain[],
-  { rounds, line }: { rounds: JudgedRounds | undefined; line: JudgedLine | undefined },
+  {
+    rounds,
+    line,
+    cosigned,
+  }: { rounds: JudgedRounds | undefined; line: JudgedLine | undefined; cosigned: number | undefined },
   trustSha256: string | null,
 ): VerifierState {
   const chains = new Map(before?.chains);
@@ -113,7 +122,7 @@ export function nextState(
   const origins = new Map(before?.origins);
   if (line?.newest !== undefined) {
     const { origin, size, root, note } = line.newest;
-    origins.set(origin, { size, root, note });
+    origins.set(origin, { size, root, note, ...(cosigned === undefined ? {} : { cosigned }) });
   }
   const listed = new Map(before?.listed);
   for (const [id, { size, head, vkey }] of rounds?.latest ?? [])

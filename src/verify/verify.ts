@@ -8,6 +8,7 @@ import { linesOf, readControlChains } from './line-records.ts';
 import { nodeScanner } from './node-scanner.ts';
 import { type AnchorView, sizesOutside } from './outside.ts';
 import { Points } from './points.ts';
+import { checkReceipts, type ReceiptTrust } from './receipts.ts';
 import { CHAIN_NAME, PAGE_RANGES, PAGE_ROWS } from './rows.ts';
 import type { Head, Scanner, Stretch } from './scan.ts';
 import { readSchema, type Schema } from './schema.ts';
@@ -42,6 +43,10 @@ export interface VerifyOptions {
   incremental?: boolean;
   /** What others have of the ledger, read back from there. */
   anchors?: readonly AnchorView[];
+  /** By what the timestamps and cosignatures in receipts are checked. @default by the trust file alone */
+  receipts?: ReceiptTrust;
+  /** Checks the signature of every timestamp, and not only where its time counts. */
+  full?: boolean;
   /** What could not be asked, and why: without it nothing is wholly proven. */
   unchecked?: readonly string[];
   /**
@@ -85,7 +90,7 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
   const scope = await scopeOf(store, options);
   const chains = scope?.chains ?? options.chains;
   const isWhole = chains === undefined && options.baseline === undefined;
-  const outside = isWhole ? await preread(store, before, isIncremental, anchors) : undefined;
+  const outside = isWhole ? await preread(store, before, isIncremental, options) : undefined;
   const scanned = { ...(chains && { chains }), ...(baseline && { baseline }) };
   const scanner =
     options.engine === 'node' ? nodeScanner(store, scanned) : sqlScanner(store, ledgerId, scanned);
@@ -109,12 +114,13 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
   const { differences, unchecked } = options.baseline === undefined ? await readSchema(store) : NOT_ASKED;
   judge.schema(differences);
   const isEmpty = judge.records === 0 && !baseline?.size;
-  const whole = outside && judge.whole({ trust, before, isIncremental, anchors, isEmpty });
+  const whole =
+    outside && judge.whole({ trust, before, isIncremental, anchors, isEmpty, receipts: outside.receipts });
   judge.finish(chains);
   const critical = judge.findings.filter((finding) => finding.severity === 'critical');
   const broken = critical.find(({ chain_id }) => chain_id !== '');
   const isUnproven = trust === null && judge.judged.some(({ vkey }) => vkey !== undefined);
-  const notChecked = [...(options.unchecked ?? []), ...unchecked];
+  const notChecked = [...(options.unchecked ?? []), ...unchecked, ...(whole?.outside.unchecked ?? [])];
   const isChecked = !isUnproven && notChecked.length === 0;
   const status = critical.length > 0 ? 'tampered' : isEmpty ? 'empty' : isChecked ? 'valid' : 'incomplete';
   const verification: Verification = {
@@ -134,7 +140,7 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
     unanchored: whole?.unanchored ?? 0,
     checkpoints_verified: whole?.checkpoints ?? 0,
     rounds_verified: whole?.rounds?.verified ?? 0,
-    anchors_verified: whole?.anchored ?? 0,
+    anchors_verified: whole?.outside.verified ?? 0,
     trust: trust?.source ?? 'none',
     trust_sha256: trust?.sha256 ?? null,
     state_sha256: state?.sha256 ?? null,
@@ -145,7 +151,17 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
   return {
     verification,
     chains: judge.judged,
-    ...(isKept ? { state: nextState(ledgerId, before, judge.judged, whole, trust?.sha256 ?? null) } : {}),
+    ...(isKept
+      ? {
+          state: nextState(
+            ledgerId,
+            before,
+            judge.judged,
+            { ...whole, cosigned: whole.outside.cosigned },
+            trust?.sha256 ?? null,
+          ),
+        }
+      : {}),
   };
 }
 
@@ -154,7 +170,7 @@ async function preread(
   store: Store,
   before: VerifierState | undefined,
   isIncremental: boolean,
-  anchors: readonly AnchorView[],
+  { anchors = [], trust, receipts: by = { anchors: [] }, full = false }: VerifyOptions,
 ) {
   const lines = linesOf(await readControlChains(store, isIncremental ? before?.chains : undefined));
   const points = new Points();
@@ -172,7 +188,10 @@ async function preread(
   for (const size of sizesOutside(anchors, before?.origins.values() ?? []))
     for (const { chainId } of control) points.want(chainId, size);
   if (!isIncremental) for (const [id, { size }] of before?.chains ?? []) points.want(id, size);
-  return { lines, points, listedSizes };
+  // Who asks for no trust compares the ledger with itself alone.
+  const receipts =
+    trust === undefined ? new Map() : await checkReceipts(control, trust ?? undefined, by, full);
+  return { lines, points, listedSizes, receipts };
 }
 
 /** Where chains that go on were left. */

@@ -6,8 +6,9 @@ import type { Found } from './found.ts';
 import type { Lawful } from './lawful.ts';
 import { type JudgedLine, judgeLine } from './line.ts';
 import type { ControlChain } from './line-records.ts';
-import { type AnchorView, judgeOutside } from './outside.ts';
+import { type AnchorView, type JudgedOutside, judgeOutside } from './outside.ts';
 import type { Points } from './points.ts';
+import type { ReceiptFacts } from './receipts.ts';
 import { type JudgedRounds, judgeRounds } from './rounds.ts';
 import { judgeStanding } from './standing.ts';
 import type { VerifierState } from './state.ts';
@@ -20,6 +21,8 @@ export interface WholeLedger {
   /** Only what moved since was read. */
   isIncremental: boolean;
   anchors: readonly AnchorView[];
+  /** What receipts in control chains prove by themselves. */
+  receipts: ReceiptFacts;
   /** No chain was found at all. */
   isEmpty: boolean;
 }
@@ -45,14 +48,14 @@ export interface JudgedWhole {
   checkpoints: number;
   rounds: JudgedRounds | undefined;
   line: JudgedLine | undefined;
-  anchored: number;
+  outside: JudgedOutside;
   onHold: number;
 }
 
 /** Judges what others say of the ledger, and its control chains. */
 export function judgeWhole(read: ReadLedger, whole: WholeLedger): JudgedWhole {
   const { asOf, points, found } = read;
-  const { trust, before, isIncremental, anchors, isEmpty } = whole;
+  const { trust, before, isIncremental, anchors, receipts, isEmpty } = whole;
   const report: Report = (...told) => found.report(...told);
   const isSound = (place: { chainId: string; seq: bigint }) => found.isSound(place);
   const line = lineOfLedger(read, trust, report);
@@ -76,7 +79,10 @@ export function judgeWhole(read: ReadLedger, whole: WholeLedger): JudgedWhole {
     chains,
     points,
     anchors,
+    receipts,
+    trust: trust ?? undefined,
     origins: before?.origins ?? new Map(),
+    before: isIncremental ? before : undefined,
     isSound,
     report,
   });
@@ -130,7 +136,7 @@ export function judgeWhole(read: ReadLedger, whole: WholeLedger): JudgedWhole {
     checkpoints: line?.verified ?? 0,
     rounds,
     line,
-    anchored: outside.verified,
+    outside,
     onHold: lawful.onHold,
   };
 }

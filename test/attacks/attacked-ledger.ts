@@ -212,6 +212,12 @@ export class AttackedLedger extends TamperedLedger {
     await this.put([{ chainId, seq: BigInt(rows.length), retentionClass, expiresAt, recordHash, payload }]);
   }
 
+  /** Of a chain’s first records. */
+  async rootOf(name: string, size: number): Promise<string> {
+    const rows = (await this.rows(this.ids[name])).slice(0, size);
+    return rootOf(rows.reduce((tree, { recordHash }) => appendLeaf(tree, recordHash), emptyFrontier()));
+  }
+
   /** Of all that `tree` has. */
   note(name: string, tree: Frontier, signer = this.signers[name]!): string {
     return signCheckpointSync({ origin: signer.name, size: BigInt(tree.size), root: rootOf(tree) }, signer);

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { appendLeaf, emptyFrontier } from '../../src/chain/merkle.ts';
 import { LocalSigner } from '../../src/chain/signer.ts';
 import { rotationMessage, signStatementSync } from '../../src/chain/statements.ts';
+import { COSIGNATURE } from '../../src/chain/vkey.ts';
 import { trustFile } from '../../src/verify/trust.ts';
 import { LEDGER_SIGNER } from '../support/keeper-kit.ts';
 import { LEDGER_ID, ORIGIN } from '../support/ledger-kit.ts';
@@ -10,6 +11,9 @@ import type { Attack } from './attacks.ts';
 
 const NEXT = new LocalSigner(ORIGIN, Buffer.alloc(32, 4));
 const STRANGER = new LocalSigner(ORIGIN, Buffer.alloc(32, 5));
+
+const WITNESS = new LocalSigner('witness.example/w1', Buffer.alloc(32, 6), COSIGNATURE);
+const ONE_WITNESS = trustFile(`log ${LEDGER_SIGNER.vkey}\nwitness w1 ${WITNESS.vkey}\nquorum w1\n`, 'local');
 
 /** In the control chain, by whoever holds a key. */
 async function rotate(ledger: AttackedLedger, from = 9, signers = [LEDGER_SIGNER, NEXT]): Promise<void> {
@@ -190,6 +194,31 @@ export const KEYS: Attack[] = [
       ],
     }),
     finds: ['anchor_mismatch K:0'],
+  },
+  {
+    row: 61,
+    title: 'a quorum of witnesses that no checkpoint fulfils',
+    does: async () => ({ trust: ONE_WITNESS }),
+    finds: ['anchor_mismatch K:6'],
+  },
+  {
+    row: 61,
+    title: 'a receipt of a witness that nobody knows',
+    does: async (ledger) => {
+      const root = await ledger.rootOf('K', 6);
+      const cosignatures = [`— witness.example/w2 ${Buffer.alloc(80).toString('base64')}`];
+      const receipt = {
+        anchor: 'w2',
+        kind: 'witness',
+        origin: ORIGIN,
+        size: 6,
+        root,
+        proof: { cosignatures },
+      };
+      await ledger.append('K', 'checkpoint_anchored', receipt);
+      return { trust: ONE_WITNESS };
+    },
+    finds: ['anchor_mismatch K:6', 'anchor_mismatch K:9'],
   },
   {
     row: 62,
