@@ -18,6 +18,8 @@ export interface Standing {
   rounds: JudgedRounds | undefined;
   /** Chains of the baseline that are closed were not read. */
   isUnread: (chainId: string) => boolean;
+  /** Other chains were not read, which may go on from these. */
+  isPart: boolean;
   /** Ended otherwise than by itself: another goes on from it, or its journal was given up. */
   hasEnded: (chainId: string) => boolean;
   /** Something outside the chain says that it should have checkpoints: trust that was given, rounds, anchors. */
@@ -31,10 +33,16 @@ export interface Standing {
  * Compares chains with what rounds list: chains that are gone, short, other than listed, or in no round; and those
  * that nobody vouches for any more.
  *
- * @returns how many records nothing outside their chain vouches for, and whether anything was told by the time it is.
+ * @returns how many records nothing outside their chain vouches for, by chain how many need no more, and whether
+ * anything was told by the time it is.
  */
-export function judgeStanding(standing: Standing): { unanchored: number; byTime: boolean } {
+export function judgeStanding(standing: Standing): {
+  unanchored: number;
+  vouched: ReadonlyMap<string, number>;
+  byTime: boolean;
+} {
   const { chains, line, rounds } = standing;
+  const all = new Map<string, number>();
   judgeListings(standing);
   const control = new Set(line?.chains.map(({ chainId }) => chainId));
   let unanchored = 0;
@@ -54,17 +62,18 @@ export function judgeStanding(standing: Standing): { unanchored: number; byTime:
       : listed === undefined
         ? 0
         : vouchedFor(chain, listed);
-    if (isControl || listed !== undefined || chain.opened?.vkey !== undefined)
-      unanchored += Math.max(0, size - vouched);
+    const isSigned = isControl || listed !== undefined || chain.opened?.vkey !== undefined;
+    if (isSigned) unanchored += Math.max(0, size - vouched);
+    all.set(chain.id, isSigned ? vouched : size);
     if (!isControl) {
       judgeDeclared(standing, chain);
       judgeKey(standing, chain);
       judgeCheckpointed(standing, chain);
       byTime = judgeTail(standing, chain, vouched) || byTime;
     }
-    byTime = judgeStale(standing, chain) || byTime;
+    if (!standing.isPart) byTime = judgeStale(standing, chain) || byTime;
   }
-  return { unanchored, byTime };
+  return { unanchored, vouched: all, byTime };
 }
 
 /** A chain's own checkpoint counts where a round lists its key. */

@@ -7,9 +7,10 @@ import { Judge } from './judge.ts';
 import { linesOf, readControlChains } from './line-records.ts';
 import { nodeScanner } from './node-scanner.ts';
 import { type AnchorView, sizesOutside } from './outside.ts';
+import { isPartOf, partOf, stateOf, unvouched } from './part.ts';
 import { Points } from './points.ts';
 import { checkReceipts, type ReceiptTrust } from './receipts.ts';
-import { CHAIN_NAME, PAGE_RANGES, PAGE_ROWS } from './rows.ts';
+import { PAGE_RANGES, PAGE_ROWS } from './rows.ts';
 import type { Head, Scanner, Stretch } from './scan.ts';
 import { readSchema, type Schema } from './schema.ts';
 import { sqlScanner } from './sql-scanner.ts';
@@ -19,7 +20,10 @@ import { ledgerKeys, type TrustFile } from './trust.ts';
 export interface VerifyOptions {
   ledgerId: string;
   engine?: 'sql' | 'node';
-  /** Only the chains that hold records of this conversation; its records are what is counted. */
+  /**
+   * Only the chains that hold records of this conversation, and the control chains; its records are what is counted. Each
+   * of them is proven by the whole tree of its chain, whose root a round lists or a checkpoint signs.
+   */
   conversation?: string;
   /** Likewise, of this resource. */
   resource?: string;
@@ -85,12 +89,15 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
   const { ledgerId, trust, state, anchors = [] } = options;
   const started = performance.now();
   const before = state?.state;
-  const isIncremental = options.incremental === true && before !== undefined;
+  const isPart = isPartOf(options);
+  const isIncremental = options.incremental === true && before !== undefined && !isPart;
   const baseline = isIncremental ? before.chains : options.baseline;
-  const scope = await scopeOf(store, options);
-  const chains = scope?.chains ?? options.chains;
-  const isWhole = chains === undefined && options.baseline === undefined;
-  const outside = isWhole ? await preread(store, before, isIncremental, options) : undefined;
+  const part = await partOf(store, options);
+  // What rounds and checkpoints say is asked of the ledger, and of a part of it that has records.
+  const isJudged = options.chains === undefined && options.baseline === undefined && part?.records !== 0;
+  const outside = isJudged ? await preread(store, before, isIncremental, options) : undefined;
+  const control = outside?.lines.flat().map(({ chainId }) => chainId) ?? [];
+  const chains = part === undefined ? options.chains : [...new Set([...part.chains, ...control])];
   const scanned = { ...(chains && { chains }), ...(baseline && { baseline }) };
   const scanner =
     options.engine === 'node' ? nodeScanner(store, scanned) : sqlScanner(store, ledgerId, scanned);
@@ -113,9 +120,18 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
   // The keeper's rounds are made of chains: what serves them is looked at when all is verified.
   const { differences, unchecked } = options.baseline === undefined ? await readSchema(store) : NOT_ASKED;
   judge.schema(differences);
-  const isEmpty = judge.records === 0 && !baseline?.size;
+  const isEmpty = (part?.records ?? judge.records) === 0 && !baseline?.size;
   const whole =
-    outside && judge.whole({ trust, before, isIncremental, anchors, isEmpty, receipts: outside.receipts });
+    outside &&
+    judge.whole({
+      trust,
+      before: isPart ? stateOf(before, chains) : before,
+      isIncremental,
+      anchors,
+      isEmpty,
+      isPart,
+      receipts: outside.receipts,
+    });
   judge.finish(chains);
   const critical = judge.findings.filter((finding) => finding.severity === 'critical');
   const broken = critical.find(({ chain_id }) => chain_id !== '');
@@ -126,7 +142,7 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
   const verification: Verification = {
     status,
     ledger_id: ledgerId,
-    records_checked: scope?.records ?? judge.records,
+    records_checked: part?.records ?? judge.records,
     chains: judge.chains,
     broken_at_record:
       broken === undefined
@@ -137,7 +153,7 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
     expired: judge.expired,
     erased: judge.erased,
     on_hold: whole?.onHold ?? 0,
-    unanchored: whole?.unanchored ?? 0,
+    unanchored: (isPart ? whole && (await unvouched(store, options, whole.vouched)) : whole?.unanchored) ?? 0,
     checkpoints_verified: whole?.checkpoints ?? 0,
     rounds_verified: whole?.rounds?.verified ?? 0,
     anchors_verified: whole?.outside.verified ?? 0,
@@ -147,7 +163,7 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
     trusted_keys: ledgerKeys(trust ?? undefined).map(({ text }) => text),
     elapsed_ms: Math.round(performance.now() - started),
   };
-  const isKept = whole !== undefined && (status === 'valid' || status === 'incomplete');
+  const isKept = whole !== undefined && !isPart && (status === 'valid' || status === 'incomplete');
   return {
     verification,
     chains: judge.judged,
@@ -274,25 +290,4 @@ async function hasOutcome(store: Store, { traceId, spanId }: OpenIntent): Promis
     { traceId, spanId },
   );
   return rows.length > 0;
-}
-
-async function scopeOf(
-  store: Store,
-  { conversation, resource, from, to }: VerifyOptions,
-): Promise<{ chains: string[]; records: number } | undefined> {
-  const conditions = [
-    conversation === undefined ? [] : ["conversation_id = {conversation:String} AND conversation_id != ''"],
-    resource === undefined ? [] : ["resource_id = {resource:String} AND resource_id != ''"],
-    from === undefined ? [] : ["occurred_at >= parseDateTime64BestEffort({from:String}, 9, 'UTC')"],
-    to === undefined ? [] : ["occurred_at < parseDateTime64BestEffort({to:String}, 9, 'UTC')"],
-  ].flat();
-  if (conditions.length === 0) return undefined;
-  const rows = await store.query<{ name: string; records: string }>(
-    `SELECT ${CHAIN_NAME} AS name, uniqExact(seq) AS records FROM spanledger.audit_records WHERE ${conditions.join(' AND ')} GROUP BY chain_id`,
-    { conversation, resource, from, to },
-  );
-  return {
-    chains: rows.map((row) => row.name),
-    records: rows.reduce((sum, row) => sum + Number(row.records), 0),
-  };
 }

@@ -20,6 +20,8 @@ export interface WholeLedger {
   before: VerifierState | undefined;
   /** Only what moved since was read. */
   isIncremental: boolean;
+  /** Only the chains of a part of it, and the control chains, were read. */
+  isPart: boolean;
   anchors: readonly AnchorView[];
   /** What receipts in control chains prove by themselves. */
   receipts: ReceiptFacts;
@@ -44,6 +46,8 @@ export interface ReadLedger {
 
 export interface JudgedWhole {
   unanchored: number;
+  /** By chain: how many of its first records something outside it vouches for, where it is signed at all. */
+  vouched: ReadonlyMap<string, number>;
   /** Ledger checkpoints that were good. */
   checkpoints: number;
   rounds: JudgedRounds | undefined;
@@ -55,7 +59,7 @@ export interface JudgedWhole {
 /** Judges what others say of the ledger, and its control chains. */
 export function judgeWhole(read: ReadLedger, whole: WholeLedger): JudgedWhole {
   const { asOf, points, found } = read;
-  const { trust, before, isIncremental, anchors, receipts, isEmpty } = whole;
+  const { trust, before, isIncremental, isPart, anchors, receipts, isEmpty } = whole;
   const report: Report = (...told) => found.report(...told);
   const isSound = (place: { chainId: string; seq: bigint }) => found.isSound(place);
   const line = lineOfLedger(read, trust, report);
@@ -101,12 +105,13 @@ export function judgeWhole(read: ReadLedger, whole: WholeLedger): JudgedWhole {
     if (each.kind === 'malformed')
       report('checkpoint_invalid', each.chainId, each.seq, `it is no ${each.action} as a keeper writes it`);
   const now = outside.attestedAt === undefined ? asOf * 1_000 : Date.parse(outside.attestedAt);
-  const { unanchored, byTime } = judgeStanding({
+  const { unanchored, vouched, byTime } = judgeStanding({
     chains: found.chains,
     points,
     line,
     rounds,
-    isUnread: (id) => isIncremental && before?.chains.has(id) === true && !found.chains.has(id),
+    isUnread: (id) => !found.chains.has(id) && (isPart || (isIncremental && before?.chains.has(id) === true)),
+    isPart,
     hasEnded: (id) => abandoned.has(id) || read.hasSuccessor(id),
     isWatched: trust?.source === 'given' || (rounds?.listed.size ?? 0) > 0 || anchors.length > 0,
     asOf: now,
@@ -133,6 +138,7 @@ export function judgeWhole(read: ReadLedger, whole: WholeLedger): JudgedWhole {
     );
   return {
     unanchored,
+    vouched,
     checkpoints: line?.verified ?? 0,
     rounds,
     line,

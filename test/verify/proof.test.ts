@@ -500,3 +500,53 @@ describe('an anchor', () => {
     expect(await findings({ anchors: anchor(held(noteAt(line, 2))) })).toEqual(['ledger_missing :0']);
   });
 });
+
+describe('a part of the ledger', () => {
+  /** As `whole`; of conversation c are b:3 and b:4, and of a its last record, which no round lists. */
+  async function conversation() {
+    const made = whole();
+    const said = { conversation_id: 'c' };
+    const b = new FabricatedChain('b', signerOf(`${ORIGIN}/b`, 2)).open(START + 2).fill(2, START + 3);
+    b.add('gap', { n: 0 }, START + 3, said)
+      .add('gap', { n: 1 }, START + 4, said)
+      .close(START + 10);
+    const line = new FabricatedLine().open();
+    line.round([made.a, b], START + 65).checkpoint(START + 66);
+    made.a.add('gap', { n: 9 }, START + 130, said);
+    return { ...made, b, line };
+  }
+  const part = (options: Partial<VerifyOptions> = {}) => verify({ conversation: 'c', ...options });
+
+  it('is proven by rounds and checkpoints, and says what they do not cover', async () => {
+    const { a, b, line } = await conversation();
+    const other = new FabricatedChain('other').open().fill(2, START + 1);
+    other.fill(1, START + 2);
+    await put(a, b, line, other);
+    expect(await part({ asOf: START + 200 })).toMatchObject({
+      status: 'valid',
+      findings: [],
+      records_checked: 3,
+      unanchored: 1,
+      rounds_verified: 1,
+      chains: [{ chain_id: 'a' }, { chain_id: 'b' }, { chain_id: 'control' }],
+    });
+    expect(await part({ asOf: START + 200, trust: null })).toMatchObject({ status: 'incomplete' });
+  });
+
+  it('of other chains nothing is told, and of its own all', async () => {
+    const { a, b, line } = await conversation();
+    await put(a, b, line);
+    const before = await seen({ asOf: START + 200 });
+    await ledger.remove(`chain_id = 'a' AND seq > 3 AND seq != 12`);
+    expect(told(await part({ asOf: START + 200, state: before }))).toContain('seq_gap a:4-11');
+    expect(told(await verify({ resource: 'r', asOf: START + 200 }))).toEqual([]);
+    await ledger.remove(`chain_id = 'a'`);
+    expect(told(await part({ asOf: START + 200, state: before }))).toEqual([]);
+    // Made anew by whoever has its key: its hashes and its checkpoint fit, and the round lists another.
+    await ledger.remove(`chain_id = 'b'`);
+    const anew = new FabricatedChain('b', signerOf(`${ORIGIN}/b`, 2)).open(START + 2).fill(3, START + 3);
+    anew.add('gap', { n: 1 }, START + 4, { conversation_id: 'c' }).close(START + 10);
+    await put(anew);
+    expect(told(await part({ asOf: START + 200 }))).toEqual(['checkpoint_mismatch b:5']);
+  });
+});
