@@ -17,6 +17,8 @@ export interface Range {
 export const PAGE_ROWS = 5_000;
 /** Ranges read in one query: each costs it some text. */
 export const PAGE_RANGES = 200;
+/** Chains, or places of them, that one query may name: as many as an address holds. */
+const PAGE_PLACES = 500;
 /** Payload read at a time, but for one larger record: it comes as JSON, where a byte may take six, and its columns twice. */
 const PAGE_BYTES = 16 * 1024 * 1024;
 
@@ -29,7 +31,8 @@ export const PAYLOAD = `isValidUTF8(payload) AS is_text, if(is_text, payload, ba
 const ONE = 'chain_id = unhex({chain:String}) AND seq BETWEEN {from:UInt64} AND {to:UInt64}';
 const bound = (of: 'from' | 'to') =>
   `transform(lower(hex(chain_id)), {chains:Array(String)}, {${of}:Array(UInt64)}, toUInt64(0))`;
-const MANY = `chain_id IN (SELECT unhex(arrayJoin({chains:Array(String)}))) AND seq BETWEEN ${bound('from')} AND ${bound('to')}`;
+const WHOLE = `chain_id IN (SELECT unhex(arrayJoin({chains:Array(String)})))`;
+const MANY = `${WHOLE} AND seq BETWEEN ${bound('from')} AND ${bound('to')}`;
 
 /** A condition for these places: by the table's order for one range, by the chain for several of a chain each. */
 function placesIn(ranges: readonly Range[]): { where: string; parameters: QueryParameters } {
@@ -247,13 +250,19 @@ export type Part = Range & { rows: number };
 export async function planScan(store: Store, part: number, { chains, baseline }: Scope): Promise<Part[]> {
   const found =
     baseline === undefined ? await planOf(store, part, '1') : await planAfter(store, part, baseline, chains);
-  return found.filter(({ chainId }) => chains === undefined || chains.includes(chainId));
+  const asked = chains && new Set(chains);
+  return found.filter(({ chainId }) => asked === undefined || asked.has(chainId));
 }
 
-async function planOf(store: Store, part: number, where: string): Promise<Part[]> {
+async function planOf(
+  store: Store,
+  part: number,
+  where: string,
+  parameters: QueryParameters = {},
+): Promise<Part[]> {
   const rows = await store.query<{ name: string; bytes: string; first: string; last: string; rows: string }>(
     places(where),
-    { part },
+    { part, ...parameters },
   );
   return rows.map((row) => ({
     chainId: row.name,
@@ -272,15 +281,19 @@ async function planAfter(
   chains: readonly string[] | undefined,
 ): Promise<Part[]> {
   const wanted: Omit<Range, 'chainId'>[] = [];
+  const whole: string[] = [];
   for (const chainId of chains ?? baseline.keys()) {
     const { size, closed } = baseline.get(chainId) ?? { size: 0 };
-    if (closed !== true) wanted.push({ chainBytes: bytesOfName(chainId), from: BigInt(size), to: LAST_SEQ });
+    if (size === 0) whole.push(bytesOfName(chainId));
+    else if (closed !== true)
+      wanted.push({ chainBytes: bytesOfName(chainId), from: BigInt(size), to: LAST_SEQ });
   }
   // Whoever says which chains has looked for new ones himself.
   const opened = chains === undefined ? await store.query<{ name: string; bytes: string }>(OPENED) : [];
-  for (const { name, bytes } of opened)
-    if (!baseline.has(name)) wanted.push({ chainBytes: bytes, from: 0n, to: LAST_SEQ });
+  for (const { name, bytes } of opened) if (!baseline.has(name)) whole.push(bytes);
   const found: Part[] = [];
+  for (let i = 0; i < whole.length; i += PAGE_PLACES)
+    found.push(...(await planOf(store, part, WHOLE, { chains: whole.slice(i, i + PAGE_PLACES) })));
   for (let i = 0; i < wanted.length; i += PAGE_RANGES)
     found.push(...(await planOf(store, part, anyOf(wanted.slice(i, i + PAGE_RANGES)))));
   return found.sort((a, b) =>
@@ -288,12 +301,13 @@ async function planAfter(
   );
 }
 
-const headsAt = (where: string) => `
+const AT = `(chain_id, seq) IN (SELECT unhex(place.1), place.2 FROM (SELECT arrayJoin(arrayZip({chains:Array(String)}, {seqs:Array(UInt64)})) AS place))`;
+const HEADS = `
 SELECT ${CHAIN_NAME} AS name, seq, lower(hex(argMax(record_hash, (live, record_hash)))) AS hash FROM
 (
-    SELECT chain_id, seq, 0 AS live, record_hash FROM spanledger.audit_records WHERE ${where}
+    SELECT chain_id, seq, 0 AS live, record_hash FROM spanledger.audit_records WHERE ${AT}
     UNION ALL
-    SELECT chain_id, seq, 1, record_hash FROM spanledger.audit_tombstones WHERE ${where}
+    SELECT chain_id, seq, 1, record_hash FROM spanledger.audit_tombstones WHERE ${AT}
 )
 GROUP BY chain_id, seq`;
 
@@ -302,15 +316,14 @@ export async function readHeads(
   asked: readonly { chainId: string; seq: bigint }[],
 ): Promise<Head[]> {
   const heads: Head[] = [];
-  for (let i = 0; i < asked.length; i += PAGE_RANGES) {
-    const where = anyOf(
-      asked
-        .slice(i, i + PAGE_RANGES)
-        .map(({ chainId, seq }) => ({ chainBytes: bytesOfName(chainId), from: seq, to: seq })),
-    );
-    for (const { name, seq, hash } of await store.query<{ name: string; seq: string; hash: string }>(
-      headsAt(where),
-    ))
+  for (let i = 0; i < asked.length; i += PAGE_PLACES) {
+    const page = asked.slice(i, i + PAGE_PLACES);
+    const chains = page.map(({ chainId }) => bytesOfName(chainId));
+    const seqs = page.map(({ seq }) => seq);
+    for (const { name, seq, hash } of await store.query<{ name: string; seq: string; hash: string }>(HEADS, {
+      chains,
+      seqs,
+    }))
       heads.push({ chainId: name, seq: BigInt(seq), hash });
   }
   return heads;
