@@ -22,9 +22,12 @@ export interface NoteSignature {
 const MAX_NOTE_BYTES = 1_000_000;
 const MAX_SIGNATURES = 100;
 
-/** @throws SpanledgerError `note_invalid` for anything that is not a signed note to the letter. */
-export function parseNote(note: string | Uint8Array): Note {
-  const whole = textOf(note);
+/**
+ * @param maxBytes of a note that is none of a checkpoint.
+ * @throws SpanledgerError `note_invalid` for anything that is not a signed note to the letter.
+ */
+export function parseNote(note: string | Uint8Array, maxBytes = MAX_NOTE_BYTES): Note {
+  const whole = textOf(note, maxBytes);
   const at = whole.lastIndexOf('\n\n');
   if (at < 0) throw invalid('it has no blank line before its signatures');
   const text = whole.slice(0, at + 1);
@@ -34,10 +37,10 @@ export function parseNote(note: string | Uint8Array): Note {
   return { text, signatures: lines.map(parseSignature) };
 }
 
-function textOf(note: string | Uint8Array): string {
-  if (note.length > MAX_NOTE_BYTES) throw invalid(`it is longer than ${MAX_NOTE_BYTES} bytes`);
+function textOf(note: string | Uint8Array, maxBytes: number): string {
+  if (note.length > maxBytes) throw invalid(`it is longer than ${maxBytes} bytes`);
   const text = typeof note === 'string' ? note : utf8(note);
-  if (Buffer.byteLength(text) > MAX_NOTE_BYTES) throw invalid(`it is longer than ${MAX_NOTE_BYTES} bytes`);
+  if (Buffer.byteLength(text) > maxBytes) throw invalid(`it is longer than ${maxBytes} bytes`);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is refused.
   if (!text.isWellFormed() || /[\0-\x09\x0b-\x1f]/.test(text)) throw invalid('it holds control characters');
   return text;
@@ -70,10 +73,14 @@ export function signatureLine({ name, keyId, blob }: NoteSignature): string {
 }
 
 /** The note of a text and its signatures. @throws SpanledgerError `note_invalid` if `parseNote` would refuse it. */
-export function signedNote(text: string, signatures: readonly NoteSignature[]): string {
+export function signedNote(
+  text: string,
+  signatures: readonly NoteSignature[],
+  maxBytes = MAX_NOTE_BYTES,
+): string {
   if (!text.endsWith('\n')) throw invalid('its text does not end in a line feed');
   const note = `${text}\n${signatures.map((each) => `${signatureLine(each)}\n`).join('')}`;
-  parseNote(note);
+  parseNote(note, maxBytes);
   return note;
 }
 

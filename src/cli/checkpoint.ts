@@ -35,7 +35,7 @@ export async function checkpointCommand(options: LedgerOptions, out: Output): Pr
 }
 
 /** Where a `serve` is the keeper it is asked; `undefined` answers say that it is none. */
-async function keptBy(ledger: Ledger, out: Output): Promise<Checkpointed> {
+export async function keptBy(ledger: Ledger, out: Output): Promise<Checkpointed> {
   const held = await holdKeeper(ledger);
   if (held === undefined) {
     const answer = await ledger.askKeeper('keep');

@@ -103,12 +103,17 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     )
     .option('--state <file>', "what was seen last time (default: the directory's verify-state.json)")
     .option('--incremental', 'read only what is new since that')
+    .option('--archive <folder>', 'an exported ledger, by its files and --trust alone')
     .option('--full', 'read everything (the default)')
     .addOption(
       new Option('--engine <engine>', 'where hashes are computed').choices(['sql', 'node']).default('sql'),
     )
     .action((options) =>
-      act(options, async (out) => (await import('./verify.ts')).verifyCommand(options, out)),
+      act(options, async (out) =>
+        options.archive === undefined
+          ? (await import('./verify.ts')).verifyCommand(options, out)
+          : (await import('./verify-archive.ts')).verifyArchiveCommand(options, out),
+      ),
     );
 
   command(
@@ -292,6 +297,17 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     .option('--rights <rights>', 'some of ingest, read, report, admin', 'ingest')
     .action((options) =>
       act(options, async (out) => (await import('./token.ts')).tokenCommand(options, out)),
+    );
+
+  command(
+    'export',
+    'write the whole ledger to files that are verified without it, with a signed list of them',
+    'spanledger export parquet --out ledger-2026-03-01',
+  )
+    .addArgument(new Argument('<format>', 'of the files').choices(['parquet']))
+    .requiredOption('--out <folder>', 'where to: a folder that is empty, or is made')
+    .action((_format, options) =>
+      act(options, async (out) => (await import('./export.ts')).exportCommand(options, out)),
     );
 
   command(

@@ -3,7 +3,13 @@ import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { Layout } from '../config/layout.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../errors.ts';
 import { FileLock } from '../journal/lock.ts';
-import { ClientEngine, type Engine, type QueryParameters, type TextFormat } from './engine.ts';
+import {
+  ClientEngine,
+  type Engine,
+  type QueryParameters,
+  type SavedQuery,
+  type TextFormat,
+} from './engine.ts';
 import { GuestEngine, type Host } from './guest.ts';
 
 export type { QueryParameters, TextFormat } from './engine.ts';
@@ -136,6 +142,11 @@ export class Store {
       const answer = await this.#engine.insert(sql, rows);
       if (answer.trim() !== '') throw new Error(exceptionIn(answer));
     });
+  }
+
+  /** Writes the rows of a query to a new file, as Parquet. What is in it is for whoever reads it back to say. */
+  async save(query: SavedQuery, path: string, parameters: QueryParameters = {}): Promise<void> {
+    await this.#guard(() => this.#engine.save(query, parameters, path));
   }
 
   /**

@@ -1,5 +1,7 @@
+import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
 
 export type QueryParameters = { [name: string]: unknown };
@@ -12,9 +14,26 @@ export interface Engine {
   command(sql: string, parameters: QueryParameters): Promise<void>;
   /** `sql` ends in its FORMAT; `rows` are the lines of that format. Answers what the engine said: nothing, or why not. */
   insert(sql: string, rows: string): Promise<string>;
+  /** Writes the rows of a query to a new file, as Parquet. Not durable, and only whole where nothing failed. */
+  save(query: SavedQuery, parameters: QueryParameters, path: string): Promise<void>;
   /** From now on it changes nothing. There is no way back. */
   readOnly(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A query whose rows are a file's. */
+export interface SavedQuery {
+  sql: string;
+  /** Its columns, as the engine declares them. */
+  structure: string;
+  /** Of the format: `name = value` each. */
+  settings: readonly string[];
+}
+
+/** The engine that shares our disk writes the file itself. */
+export function saveStatement({ sql, structure, settings }: SavedQuery, path: string): string {
+  const quoted = [path, 'Parquet', structure].map((text) => `'${text.replace(/[\\']/g, '\\$&')}'`);
+  return `INSERT INTO FUNCTION file(${quoted.join(', ')}) ${sql} SETTINGS ${settings.join(', ')}`;
 }
 
 /** By the official client: the engine in this process, or a server over HTTP. */
@@ -52,6 +71,13 @@ export class ClientEngine implements Engine {
         : { query: sql, values: Readable.from([rows], { objectMode: false }) },
     );
     return textOf(stream);
+  }
+
+  async save(query: SavedQuery, parameters: QueryParameters, path: string): Promise<void> {
+    if (this.#isEmbedded) return this.command(saveStatement(query, path), parameters);
+    const sql = `${query.sql} SETTINGS ${query.settings.join(', ')} FORMAT Parquet`;
+    const { stream } = await this.#client.exec({ query: sql, query_params: parameters });
+    await pipeline(stream, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
   }
 
   async readOnly(): Promise<void> {

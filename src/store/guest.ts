@@ -1,7 +1,13 @@
 import { request } from 'node:http';
 import { text as textOf } from 'node:stream/consumers';
 import { isErrorCode, SpanledgerError } from '../errors.ts';
-import type { Engine, QueryParameters, TextFormat } from './engine.ts';
+import {
+  type Engine,
+  type QueryParameters,
+  type SavedQuery,
+  saveStatement,
+  type TextFormat,
+} from './engine.ts';
 
 /** Where a running `serve` lets the other commands of its directory in: `<dir>/serve.json`. */
 export interface Host {
@@ -69,6 +75,11 @@ export class GuestEngine implements Engine {
 
   insert(sql: string, rows: string): Promise<string> {
     return this.#query('insert', { sql, ...this.#readOnly }, rows);
+  }
+
+  /** By the host, which is on this machine. */
+  async save(query: SavedQuery, parameters: QueryParameters, path: string): Promise<void> {
+    await this.command(saveStatement(query, path), parameters);
   }
 
   async readOnly(): Promise<void> {

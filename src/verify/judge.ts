@@ -14,6 +14,7 @@ import type { Points } from './points.ts';
 import { Rollbacks } from './rollbacks.ts';
 import type { Head, Payload, Row, Stretch } from './scan.ts';
 import type { Difference } from './schema.ts';
+import type { ArchiveProblem } from './source.ts';
 import { Successors } from './successors.ts';
 import { Times } from './times.ts';
 import { contentsOf, judgeVaulted } from './vaulted.ts';
@@ -184,6 +185,12 @@ export class Judge {
   /** A database that is not what our migrations made: each difference is a finding about the ledger. */
   schema(differences: readonly Difference[]): void {
     for (const { detail } of differences) this.#report('schema_mismatch', '', 0n, detail);
+  }
+
+  /** Files that are not what their manifest says, or a manifest that is not what its ledger's key has signed. */
+  archive(problems: readonly ArchiveProblem[]): void {
+    for (const { what, chainId, seq, detail } of problems)
+      this.#report(what === 'manifest' ? 'manifest_invalid' : `archive_${what}`, chainId, seq, detail);
   }
 
   interrupted({ chainId, seq }: OpenIntent): void {

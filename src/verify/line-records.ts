@@ -79,16 +79,8 @@ export async function readControlChains(
 ): Promise<ControlChain[]> {
   const chains = new Map<string, ControlChain>();
   for (const row of await store.query<PayloadRow>(OPENED)) {
-    const opened = controlOf(payloadOf(row));
-    if (opened === undefined) continue;
-    const { vkey, predecessor } = opened.control;
-    const before = (predecessor as { chain_id?: unknown } | null | undefined)?.chain_id;
-    chains.set(row.name, {
-      chainId: row.name,
-      vkey: typeof vkey === 'string' ? vkey : undefined,
-      predecessor: typeof before === 'string' ? before : undefined,
-      records: [],
-    });
+    const chain = controlChain(row.name, payloadOf(row));
+    if (chain !== undefined) chains.set(row.name, chain);
   }
   for (const chain of chains.values()) {
     const known = BigInt(baseline?.get(chain.chainId)?.size ?? 0);
@@ -112,10 +104,30 @@ export async function readControlChains(
   return [...chains.values()];
 }
 
-function lineRecord(chainId: string, seq: bigint, payload: string | Uint8Array): LineRecord | undefined {
+/** A control chain by its first record, without any other; undefined for one that opens no such chain. */
+export function controlChain(chainId: string, payload: string | Uint8Array): ControlChain | undefined {
+  const opened = controlOf(payload);
+  if (opened?.action !== 'chain_opened' || opened.control.role !== 'control') return undefined;
+  const { vkey, predecessor } = opened.control;
+  const before = (predecessor as { chain_id?: unknown } | null | undefined)?.chain_id;
+  return {
+    chainId,
+    vkey: typeof vkey === 'string' ? vkey : undefined,
+    predecessor: typeof before === 'string' ? before : undefined,
+    records: [],
+  };
+}
+
+/** What the line is judged by, of a record of a control chain; undefined for all else. */
+export function lineRecord(
+  chainId: string,
+  seq: bigint,
+  payload: string | Uint8Array,
+): LineRecord | undefined {
   const found = controlOf(payload);
   if (found === undefined) return undefined;
   const { action, at, actor, control } = found;
+  if (!ACTIONS.includes(action)) return undefined;
   const place = { chainId, seq, at };
   if (action === 'round') {
     const round = readRound(control);

@@ -35,7 +35,7 @@ const WHOLE = `chain_id IN (SELECT unhex(arrayJoin({chains:Array(String)})))`;
 const MANY = `${WHOLE} AND seq BETWEEN ${bound('from')} AND ${bound('to')}`;
 
 /** A condition for these places: by the table's order for one range, by the chain for several of a chain each. */
-function placesIn(ranges: readonly Range[]): { where: string; parameters: QueryParameters } {
+export function placesIn(ranges: readonly Range[]): { where: string; parameters: QueryParameters } {
   const chains = ranges.map(({ chainBytes }) => chainBytes);
   const from = ranges.map((range) => range.from);
   const to = ranges.map((range) => range.to);

@@ -79,6 +79,6 @@ export interface Scanner {
   payloads(stretches: readonly Stretch[]): AsyncGenerator<Payload>;
   /** What stands at some places now: those that are gone are not in the answer. */
   heads(places: readonly { chainId: string; seq: bigint }[]): Promise<Head[]>;
-  /** What the vault has at some places, for which one query is enough. */
-  contents(places: readonly ContentPlace[]): Promise<FoundContent[]>;
+  /** What the vault has at some places, for which one query is enough; undefined where there is no vault to ask. */
+  contents(places: readonly ContentPlace[]): Promise<FoundContent[] | undefined>;
 }

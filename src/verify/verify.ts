@@ -2,18 +2,16 @@ import type { Store } from '../store/client.ts';
 import type { Baseline, JudgedChain } from './baseline.ts';
 import { CONTENTS_AT_ONCE } from './contents.ts';
 import type { Verification } from './findings.ts';
-import type { OpenIntent } from './interruptions.ts';
 import { Judge } from './judge.ts';
-import { linesOf, readControlChains } from './line-records.ts';
-import { nodeScanner } from './node-scanner.ts';
+import { linesOf } from './line-records.ts';
 import { type AnchorView, sizesOutside } from './outside.ts';
-import { isPartOf, partOf, stateOf, unvouched } from './part.ts';
+import { isPartOf, stateOf } from './part.ts';
 import { Points } from './points.ts';
 import { checkReceipts, type ReceiptTrust } from './receipts.ts';
 import { PAGE_RANGES, PAGE_ROWS } from './rows.ts';
 import type { Head, Scanner, Stretch } from './scan.ts';
-import { readSchema, type Schema } from './schema.ts';
-import { sqlScanner } from './sql-scanner.ts';
+import type { Schema } from './schema.ts';
+import { type Source, storeSource } from './source.ts';
 import { nextState, type StateFile, type VerifierState } from './state.ts';
 import { ledgerKeys, type TrustFile } from './trust.ts';
 
@@ -86,21 +84,24 @@ export async function verify(store: Store, options: VerifyOptions): Promise<Veri
  * @throws SpanledgerError `store_unreachable`, `store_failed`
  */
 export async function judgeLedger(store: Store, options: VerifyOptions): Promise<Judgement> {
-  const { ledgerId, trust, state, anchors = [] } = options;
+  return judgeSource(storeSource(store, options), options);
+}
+
+/** As `judgeLedger`, wherever it is read from. */
+export async function judgeSource(source: Source, options: VerifyOptions): Promise<Judgement> {
   const started = performance.now();
+  const { ledgerId, trust, state, anchors = [] } = options;
   const before = state?.state;
   const isPart = isPartOf(options);
   const isIncremental = options.incremental === true && before !== undefined && !isPart;
   const baseline = isIncremental ? before.chains : options.baseline;
-  const part = await partOf(store, options);
+  const part = await source.part?.();
   // What rounds and checkpoints say is asked of the ledger, and of a part of it that has records.
   const isJudged = options.chains === undefined && options.baseline === undefined && part?.records !== 0;
-  const outside = isJudged ? await preread(store, before, isIncremental, options) : undefined;
+  const outside = isJudged ? await preread(source, before, isIncremental, options) : undefined;
   const control = outside?.lines.flat().map(({ chainId }) => chainId) ?? [];
   const chains = part === undefined ? options.chains : [...new Set([...part.chains, ...control])];
-  const scanned = { ...(chains && { chains }), ...(baseline && { baseline }) };
-  const scanner =
-    options.engine === 'node' ? nodeScanner(store, scanned) : sqlScanner(store, ledgerId, scanned);
+  const scanner = source.scanner({ ...(chains && { chains }), ...(baseline && { baseline }) });
   const judge = new Judge({
     ledgerId,
     asOf: options.asOf ?? Date.now() / 1_000,
@@ -113,12 +114,12 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
     judge.heads(known, await scanner.heads(known), 'rollback');
   }
   await readAll(judge, scanner, (done) => options.progress?.(done, total));
-  for (const intent of judge.openIntents) if (!(await hasOutcome(store, intent))) judge.interrupted(intent);
+  for (const intent of await source.unanswered(judge.openIntents)) judge.interrupted(intent);
   await judgeContents(judge, scanner, 1);
   const { ends } = judge;
   judge.heads(ends, await scanner.heads(ends), 'read_inconsistent');
   // The keeper's rounds are made of chains: what serves them is looked at when all is verified.
-  const { differences, unchecked } = options.baseline === undefined ? await readSchema(store) : NOT_ASKED;
+  const { differences, unchecked } = options.baseline === undefined ? await source.schema() : NOT_ASKED;
   judge.schema(differences);
   const isEmpty = (part?.records ?? judge.records) === 0 && !baseline?.size;
   const whole =
@@ -132,11 +133,17 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
       isPart,
       receipts: outside.receipts,
     });
+  judge.archive(source.amiss?.({ line: whole?.line, points: outside?.points }) ?? []);
   judge.finish(chains);
   const critical = judge.findings.filter((finding) => finding.severity === 'critical');
   const broken = critical.find(({ chain_id }) => chain_id !== '');
   const isUnproven = trust === null && judge.judged.some(({ vkey }) => vkey !== undefined);
-  const notChecked = [...(options.unchecked ?? []), ...unchecked, ...(whole?.outside.unchecked ?? [])];
+  const notChecked = [
+    ...(options.unchecked ?? []),
+    ...unchecked,
+    ...(whole?.outside.unchecked ?? []),
+    ...(source.unchecked?.() ?? []),
+  ];
   const isChecked = !isUnproven && notChecked.length === 0;
   const status = critical.length > 0 ? 'tampered' : isEmpty ? 'empty' : isChecked ? 'valid' : 'incomplete';
   const verification: Verification = {
@@ -153,7 +160,7 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
     expired: judge.expired,
     erased: judge.erased,
     on_hold: whole?.onHold ?? 0,
-    unanchored: (isPart ? whole && (await unvouched(store, options, whole.vouched)) : whole?.unanchored) ?? 0,
+    unanchored: (isPart ? whole && (await source.unvouched?.(whole.vouched)) : whole?.unanchored) ?? 0,
     checkpoints_verified: whole?.checkpoints ?? 0,
     rounds_verified: whole?.rounds?.verified ?? 0,
     anchors_verified: whole?.outside.verified ?? 0,
@@ -183,12 +190,12 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
 
 /** What the judge must ask chains for, by those who speak of them: control chains, anchors, a state. */
 async function preread(
-  store: Store,
+  source: Source,
   before: VerifierState | undefined,
   isIncremental: boolean,
   { anchors = [], trust, receipts: by = { anchors: [] }, full = false }: VerifyOptions,
 ) {
-  const lines = linesOf(await readControlChains(store, isIncremental ? before?.chains : undefined));
+  const lines = linesOf(await source.controlChains(isIncremental ? before?.chains : undefined));
   const points = new Points();
   const listedSizes = new Map<string, number>();
   const control = lines.flat();
@@ -201,7 +208,7 @@ async function preread(
         listedSizes.set(chain_id, Math.max(size, listedSizes.get(chain_id) ?? 0));
       }
     }
-  for (const size of sizesOutside(anchors, before?.origins.values() ?? []))
+  for (const size of [...sizesOutside(anchors, before?.origins.values() ?? []), ...(source.sizes ?? [])])
     for (const { chainId } of control) points.want(chainId, size);
   if (!isIncremental) for (const [id, { size }] of before?.chains ?? []) points.want(id, size);
   // Who asks for no trust compares the ledger with itself alone.
@@ -243,7 +250,8 @@ const NOT_ASKED: Schema = { differences: [], unchecked: [] };
 async function judgeContents(judge: Judge, scanner: Scanner, least: number): Promise<void> {
   while (judge.contents.length >= least) {
     const places = judge.contents.splice(0, CONTENTS_AT_ONCE);
-    judge.vault(places, await scanner.contents(places));
+    const found = await scanner.contents(places);
+    if (found !== undefined) judge.vault(places, found);
   }
 }
 
@@ -281,13 +289,4 @@ class Clean {
     this.#stretches = [];
     this.#rows = 0;
   }
-}
-
-/** In another chain, whichever was scanned first: where one ends in the middle of a call, the next has its outcome. */
-async function hasOutcome(store: Store, { traceId, spanId }: OpenIntent): Promise<boolean> {
-  const rows = await store.query(
-    "SELECT 1 FROM spanledger.audit_records WHERE trace_id = {traceId:String} AND span_id = {spanId:String} AND phase = 'outcome' LIMIT 1",
-    { traceId, spanId },
-  );
-  return rows.length > 0;
 }
