@@ -10,6 +10,7 @@ import { canonicalJson } from '../../src/record/canonical.ts';
 import { control } from '../../src/record/control.ts';
 import type { ControlAction } from '../../src/record/record.ts';
 import { fromMicroseconds } from '../../src/record/time.ts';
+import type { Verification } from '../../src/verify/findings.ts';
 import type { AnchorView } from '../../src/verify/outside.ts';
 import type { StateFile } from '../../src/verify/state.ts';
 import { trustFile } from '../../src/verify/trust.ts';
@@ -126,6 +127,11 @@ export class AttackedLedger extends TamperedLedger {
 
   journal(name: string): string {
     return join(this.#folder, 'journal', name);
+  }
+
+  /** A new folder that is empty. */
+  emptyFolder(): string {
+    return mkdtempSync(join(this.#folder, 'empty-'));
   }
 
   /** A new folder, with what is in the one named. */
@@ -304,12 +310,13 @@ export class AttackedLedger extends TamperedLedger {
     more: Omit<VerifyOptions, 'ledgerId' | 'engine'> = {},
     store = this.store,
   ): Promise<string[]> {
+    const options = { ledgerId: LEDGER_ID, ...(await this.#options()), ...more };
+    return this.said(await verify(store, options));
+  }
+
+  /** Of its findings, those. */
+  said({ findings }: Verification): string[] {
     const names = Object.fromEntries(Object.entries(this.ids).map(([name, id]) => [id, name]));
-    const { findings } = await verify(store, {
-      ledgerId: LEDGER_ID,
-      ...(await this.#options()),
-      ...more,
-    });
     return findings
       .map(({ code, chain_id, seq, to }) => {
         const place = to === undefined || to === seq ? `${seq}` : `${seq}-${to}`;

@@ -18,8 +18,7 @@ import { rowOf } from './rows.ts';
 import { type Fingerprint, Fingerprints, fingerprintIn, saveRows } from './tables.ts';
 
 /** A file has so many rows, of so many chains, or fewer. */
-const FILE_ROWS = 200_000;
-const FILE_CHAINS = 500;
+const MOST = { rows: 200_000, chains: 500 };
 
 export interface ExportOptions {
   store: Store;
@@ -32,6 +31,8 @@ export interface ExportOptions {
   signer: Signer;
   /** Microseconds since the epoch. */
   now: number;
+  /** Rows and chains of a file. */
+  most?: { rows: number; chains: number };
   progress?: (done: number, total: number) => void;
 }
 
@@ -52,15 +53,15 @@ export interface Exported {
  * what the store has, or a place is none that a manifest can name
  */
 export async function exportLedger(options: ExportOptions): Promise<Exported> {
-  const { store, ledgerId, origin, checkpoint, now, progress } = options;
+  const { store, ledgerId, origin, checkpoint, now, most = MOST, progress } = options;
   const out = resolve(options.out);
   prepare(out);
-  const plan = await planScan(store, FILE_ROWS, {});
+  const plan = await planScan(store, most.rows, {});
   plan.forEach(requireNameable);
   const total = plan.reduce((sum, { rows }) => sum + rows, 0);
   const files: { [kind in FileKind]: ManifestFile[] } = { records: [], tombstones: [] };
   let done = 0;
-  for (const parts of packed(plan, { rows: FILE_ROWS, chains: FILE_CHAINS })) {
+  for (const parts of packed(plan, most)) {
     for (const kind of ['records', 'tombstones'] as const) {
       const name = `${kind}-${String(files[kind].length + 1).padStart(6, '0')}.parquet`;
       const file = await writeFile(store, kind, parts, out, name);
@@ -125,7 +126,7 @@ async function writeFile(
   const path = join(out, name);
   await saveRows(store, kind, parts, path);
   settle(path);
-  const { file, found } = await readBack(out, name, kind, stored);
+  const { file, found } = await readBack(out, name, kind);
   if (found.rows === stored.rows && found.sum === stored.sum) return file;
   throw new SpanledgerError('archive_failed', `${path} does not hold what the store has`, {
     hint: 'did its disk fill up, or the store change meanwhile? Empty the folder and try again',
@@ -147,9 +148,8 @@ async function readBack(
   out: string,
   name: string,
   kind: FileKind,
-  { rows }: Fingerprint,
 ): Promise<{ file: ManifestFile; found: Fingerprint }> {
-  const opened = await ArchiveFile.written(out, { name, kind, rows });
+  const opened = await ArchiveFile.written(out, { name, kind });
   try {
     const list = new RangeList();
     const found = new Fingerprints(kind);
@@ -159,7 +159,7 @@ async function readBack(
         found.add(row, row.columns[0]?.stored ?? '');
         list.add(row.chainId, Number(row.seq));
       }
-    return { file: { ...opened.listed, ranges: list.ranges }, found };
+    return { file: { ...opened.listed, rows: found.rows, ranges: list.ranges }, found };
   } finally {
     await opened.close();
   }

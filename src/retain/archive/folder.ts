@@ -113,13 +113,13 @@ export class ArchiveFile {
   /** One that was just written, as it is: no manifest lists it yet. */
   static async written(
     folder: string,
-    { name, kind, rows }: Pick<ManifestFile, 'name' | 'kind' | 'rows'>,
+    { name, kind }: Pick<ManifestFile, 'name' | 'kind'>,
   ): Promise<ArchiveFile> {
     const handle = await openIn(folder, name);
     if (handle === undefined) throw gone(join(folder, name));
     const { size, ctimeNs } = await handle.stat({ bigint: true });
     const bytes = Number(size);
-    const listed = { name, bytes, sha256: await digestOf(handle, bytes), kind, rows, ranges: [] };
+    const listed = { name, bytes, sha256: await digestOf(handle, bytes), kind, rows: 0, ranges: [] };
     return new ArchiveFile(listed, handle, ctimeNs);
   }
 

@@ -67,6 +67,7 @@ export class ArchiveSource implements Source {
       let before: Row | undefined;
       let isTold = false;
       let places = 0n;
+      let rows = 0;
       for await (const row of rowsOf([file])) {
         const isInOrder = before === undefined || compareRows(before, row) <= 0;
         if (!isTold && (!isInOrder || !walk.has(row.chainId, row.seq))) {
@@ -83,9 +84,12 @@ export class ArchiveSource implements Source {
         }
         if (before?.chainId !== row.chainId || before.seq !== row.seq) places += 1n;
         before = row;
+        rows += 1;
         yield row;
       }
-      if (!isTold && places !== placesOf(file.listed.ranges))
+      if (isTold) continue;
+      if (rows !== file.listed.rows) this.#say(file, 'manifest', `has ${rows} rows, not ${file.listed.rows}`);
+      else if (places !== placesOf(file.listed.ranges))
         this.#say(file, 'manifest', 'has nothing at some places of its ranges');
     }
   }
