@@ -33,8 +33,7 @@ export async function anchoredOf(
     ...openAnchors(listed, { env: process.env, clock: systemClock, consistency: noWitness }),
     ...folders.map((path) => new DirectoryAnchor({ name: path, path })),
   ];
-  if (tsaCa !== undefined) requireFile(tsaCa);
-  const receipts = { anchors: settings.anchors, ...(tsaCa === undefined ? {} : { tsaCa }) };
+  const receipts = receiptTrust(settings.anchors, tsaCa);
   const said: AnchoredSaid = { anchors: [], unchecked: [], receipts };
   for (const anchor of anchors) {
     const reading = await readAnchored(anchor, { origin });
@@ -42,6 +41,13 @@ export async function anchoredOf(
     else said.anchors.push({ name: reading.anchor, lists: true, held: reading.anchored });
   }
   return said;
+}
+
+/** @throws SpanledgerError `file_unreadable` where `tsaCa` is no PEM file */
+export function receiptTrust(anchors: ReceiptTrust['anchors'], tsaCa: string | undefined): ReceiptTrust {
+  if (tsaCa === undefined) return { anchors };
+  requireFile(tsaCa);
+  return { anchors, tsaCa };
 }
 
 /** Else OpenSSL would find every timestamp bad. */

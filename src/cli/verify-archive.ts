@@ -2,9 +2,10 @@ import { readAnchored } from '../anchor/check.ts';
 import { DirectoryAnchor } from '../anchor/directory.ts';
 import { SpanledgerError } from '../errors.ts';
 import { verifyArchive } from '../retain/archive/verify.ts';
+import type { ReceiptTrust } from '../verify/receipts.ts';
 import { readState, writeState } from '../verify/state.ts';
 import { ledgerKeys } from '../verify/trust.ts';
-import type { AnchoredSaid } from './anchored.ts';
+import { type AnchoredSaid, receiptTrust } from './anchored.ts';
 import { directoryOf } from './ledger.ts';
 import type { Output } from './output.ts';
 import { Progress } from './progress.ts';
@@ -21,7 +22,7 @@ const NOT_WITH = ['dir', 'url', 'conversation', 'resource', 'from', 'to', 'incre
 
 /** Verifies an exported ledger: of the machine it is done on, only the files that are named are read. */
 export async function verifyArchiveCommand(options: VerifyArchiveOptions, out: Output): Promise<number> {
-  const { archive, trust: file, state, anchor = [] } = options;
+  const { archive, trust: file, state, anchor = [], tsaCa, full } = options;
   const other = NOT_WITH.find((name) => options[name] !== undefined);
   if (other !== undefined)
     throw new SpanledgerError('usage_invalid', `--archive is read by itself, and whole: without --${other}`, {
@@ -40,7 +41,8 @@ export async function verifyArchiveCommand(options: VerifyArchiveOptions, out: O
   const { verification, state: next } = await verifyArchive(archive, {
     trust,
     progress: (done, total) => progress.update(done, total),
-    anchors: (origin) => anchoredIn(anchor, origin),
+    anchors: (origin) => anchoredIn(anchor, origin, receiptTrust([], tsaCa)),
+    full: full === true,
     ...(state === undefined ? {} : { state: (ledgerId) => readState(state, ledgerId) }),
   });
   progress.done();
@@ -50,8 +52,12 @@ export async function verifyArchiveCommand(options: VerifyArchiveOptions, out: O
   return verification.status === 'valid' ? 0 : verification.status === 'tampered' ? 1 : 5;
 }
 
-async function anchoredIn(folders: readonly string[], origin: string): Promise<AnchoredSaid> {
-  const said: AnchoredSaid = { anchors: [], unchecked: [] };
+async function anchoredIn(
+  folders: readonly string[],
+  origin: string,
+  receipts: ReceiptTrust,
+): Promise<AnchoredSaid> {
+  const said: AnchoredSaid = { anchors: [], unchecked: [], receipts };
   for (const path of folders) {
     const reading = await readAnchored(new DirectoryAnchor({ name: path, path }), { origin });
     if (reading.status === 'unread') said.unchecked.push(`the anchor ${path}: ${reading.why}`);

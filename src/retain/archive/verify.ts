@@ -1,5 +1,6 @@
 import type { Verification } from '../../verify/findings.ts';
 import type { AnchorView } from '../../verify/outside.ts';
+import type { ReceiptTrust } from '../../verify/receipts.ts';
 import type { ArchiveProblem } from '../../verify/source.ts';
 import type { StateFile } from '../../verify/state.ts';
 import { ledgerKeys, type TrustFile } from '../../verify/trust.ts';
@@ -12,7 +13,11 @@ export interface ArchiveOptions {
   /** What a verifier remembers of a ledger: asked for once it is known which one it is. */
   state?: (ledgerId: string) => StateFile | undefined;
   /** What others have of it. */
-  anchors?: (origin: string) => Promise<{ anchors: AnchorView[]; unchecked: string[] }>;
+  anchors?: (
+    origin: string,
+  ) => Promise<{ anchors: AnchorView[]; unchecked: string[]; receipts: ReceiptTrust }>;
+  /** Checks the signature of every timestamp, and not only where its time counts. */
+  full?: boolean;
   progress?: (done: number, total: number) => void;
 }
 
@@ -38,6 +43,7 @@ export async function verifyArchive(path: string, options: ArchiveOptions): Prom
       asOf: Math.min(Date.parse(created_at), Date.now()) / 1_000,
       ...(state && { state }),
       ...(await options.anchors?.(origin)),
+      full: options.full === true,
       ...(progress && { progress }),
     });
     judgement.verification.elapsed_ms = Math.round(performance.now() - started);
