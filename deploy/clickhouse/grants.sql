@@ -15,6 +15,7 @@ GRANT SELECT ON system.tables TO spanledger_reader;
 GRANT SELECT ON system.parts TO spanledger_reader;
 GRANT SELECT ON system.detached_parts TO spanledger_reader;
 GRANT SELECT ON system.mutations TO spanledger_reader;
+GRANT SELECT ON system.merge_tree_settings TO spanledger_reader;
 GRANT SELECT ON system.disks TO spanledger_reader;
 GRANT SELECT ON system.row_policies TO spanledger_reader;
 GRANT SHOW ROW POLICIES ON *.* TO spanledger_reader;

@@ -1,5 +1,6 @@
 import type { Store } from '../store/client.ts';
-import { appliedTo, created, migrations, presentIn, REGISTER } from '../store/migrate.ts';
+import { appliedTo, created, migrations, presentIn } from '../store/migrate.ts';
+import { type Difference, readSchema } from '../verify/schema.ts';
 import { asked } from './ask.ts';
 import { type Check, count, fail, ok, skipped, warn } from './check.ts';
 
@@ -57,61 +58,35 @@ async function migrationsCheck(store: Store): Promise<Check> {
       );
 }
 
-interface TableOptions {
-  ttl: string | undefined;
-  settings: Map<string, string>;
-}
-
-/** Of a table's engine clause, ours or as `system.tables` shows it. */
-export function optionsOf(engine: string): TableOptions {
-  const [, ttl] = /\bTTL (.+?)(?: DELETE)?\s*(?=\bSETTINGS\b|$)/s.exec(engine) ?? [];
-  const [, settings = ''] = /\bSETTINGS\s+(.*)$/s.exec(engine) ?? [];
-  return {
-    ttl,
-    settings: new Map(
-      [...settings.matchAll(/(\w+) = ('[^']*'|[\w.]+)/g)].map(([, name, value]) => [name!, value!]),
-    ),
-  };
-}
-
-/** A shorter TTL deletes what is not archived; without its fsync settings a confirmed record may be lost with the power. */
+/**
+ * Every table and view is what its migration makes, by the same comparison as `verify` makes: a shorter TTL deletes what
+ * is not archived, without its fsync settings a confirmed record may be lost with the power, and a view may serve other
+ * rows. What is not there at all, `store.schema` tells.
+ */
 async function tablesCheck(store: Store): Promise<Check[]> {
   const check = 'store.tables';
-  const rows = await store.query<{ name: string; engine_full: string }>(
-    `SELECT name, engine_full FROM system.tables WHERE database = 'spanledger' AND engine LIKE '%MergeTree'`,
-  );
-  const ours = [...created(), ['schema_migrations', REGISTER] as const].filter(([, statement]) =>
-    statement.includes('ENGINE ='),
-  );
-  const checks: Check[] = [];
-  for (const [name, statement] of ours) {
-    const row = rows.find((each) => each.name === name);
-    if (row === undefined) continue;
-    const expected = optionsOf(statement.slice(statement.lastIndexOf('ENGINE =')));
-    const found = optionsOf(row.engine_full);
-    if (found.ttl !== expected.ttl)
-      checks.push(
-        fail(
-          check,
-          `the TTL of ${name} is ${found.ttl ?? 'none'}, not ${expected.ttl ?? 'none'}: ${expected.ttl === undefined ? 'rows go by themselves' : 'the engine deletes by another clock than retention sets'}`,
-          `ALTER TABLE spanledger.${name} ${expected.ttl === undefined ? 'REMOVE TTL' : `MODIFY TTL ${expected.ttl}`}`,
-        ),
-      );
-    for (const [setting, value] of expected.settings) {
-      const now = found.settings.get(setting);
-      if (now !== value)
-        checks.push(
-          fail(
-            check,
-            `${setting} of ${name} is ${now ?? 'the default'}, not ${value}`,
-            `ALTER TABLE spanledger.${name} MODIFY SETTING ${setting} = ${value}`,
-          ),
-        );
-    }
-  }
-  return checks.length > 0
-    ? checks
-    : [ok(check, `TTL and settings of ${count(ours.length, 'table')} are as they were made`)];
+  const { differences, unchecked } = await readSchema(store, ['definitions']);
+  const ours = created();
+  const amiss = differences.filter(({ object, part }) => part !== undefined || !ours.has(object));
+  if (amiss.length > 0) return amiss.map((each) => fail(check, each.detail, remedyOf(each)));
+  const unseen = unchecked.filter((each) => !each.endsWith('is not applied'));
+  return unseen.length > 0
+    ? [skipped(check, unseen.join('; '))]
+    : [ok(check, `${count(ours.size, 'table or view', 'tables and views')} are as they were made`)];
+}
+
+function remedyOf({ of, object, part, expected }: Difference): string {
+  const table = `spanledger.${object}`;
+  if (part === undefined) return `find out who made it and why, and drop ${table}`;
+  if (of === 'view') return `DROP VIEW ${table}, then spanledger migrate`;
+  if (part === 'TTL')
+    return `ALTER TABLE ${table} ${expected === undefined ? 'REMOVE TTL' : `MODIFY TTL ${expected}`}`;
+  const setting = /^setting (.*)/.exec(part)?.[1];
+  if (setting !== undefined)
+    return expected === undefined
+      ? `ALTER TABLE ${table} RESET SETTING ${setting}`
+      : `ALTER TABLE ${table} MODIFY SETTING ${setting} = ${expected}`;
+  return 'spanledger verify says what of it can be believed; put the store back from a backup';
 }
 
 /** With one, whoever it is about sees less than there is, and takes records for lost. */

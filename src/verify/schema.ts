@@ -25,19 +25,25 @@ export interface Schema {
   unchecked: string[];
 }
 
+type SchemaPart = 'system tables' | 'definitions' | 'mutations' | 'row policies' | 'masking policies';
+
 /** Settings of tables by which rows change or stand elsewhere without a mutation; all others we don't set are the operator's. */
 const TELLING = ['enable_block_number_column', 'enable_block_offset_column', 'disk', 'table_disk'];
+/** Of mutations that are done the engine keeps so many, unless it is told otherwise: with fewer nobody sees what they were. */
+const FINISHED = 'finished_mutations_to_keep';
+const FINISHED_KEPT = 100;
 
 /**
  * Compares tables, views, row policies and mutations with what the migrations of this version say, in the words of
  * the engine: it writes our statements as it writes its own. Nothing is written, and nothing but its spelling is
  * taken from the database.
  *
+ * @param only these parts of it
  * @throws SpanledgerError `store_unreachable`, `store_failed`
  */
-export async function readSchema(store: Store): Promise<Schema> {
+export async function readSchema(store: Store, only?: readonly SchemaPart[]): Promise<Schema> {
   const schema: Schema = { differences: [], unchecked: [] };
-  const parts: [what: string, work: () => Promise<void>][] = [
+  const parts: [what: SchemaPart, work: () => Promise<void>][] = [
     ['system tables', () => readSystem(store, schema)],
     ['definitions', () => readDefinitions(store, schema)],
     ['mutations', () => readMutations(store, schema)],
@@ -45,6 +51,7 @@ export async function readSchema(store: Store): Promise<Schema> {
     ['masking policies', () => readMasks(store, schema)],
   ];
   for (const [what, work] of parts) {
+    if (only?.includes(what) === false) continue;
     try {
       await work();
     } catch (error) {
@@ -204,7 +211,8 @@ function tolerant(definition: Definition, ours?: Definition): Definition {
   if (definition.get('SQL SECURITY') === 'INVOKER') definition.delete('SQL SECURITY');
   for (const part of ours === undefined ? [] : [...definition.keys()]) {
     const setting = /^setting (.*)/.exec(part)?.[1];
-    if (setting !== undefined && !ours!.has(part) && !TELLING.includes(setting)) definition.delete(part);
+    if (setting === undefined || ours!.has(part) || TELLING.includes(setting)) continue;
+    if (setting !== FINISHED || Number(definition.get(part)) >= FINISHED_KEPT) definition.delete(part);
   }
   return definition;
 }
@@ -217,7 +225,7 @@ function withStoredTypes(definition: Definition): Definition {
   return definition;
 }
 
-async function readMutations(store: Store, { differences }: Schema): Promise<void> {
+async function readMutations(store: Store, { differences, unchecked }: Schema): Promise<void> {
   const mutations = await store.query<Mutation>(
     `SELECT table, mutation_id AS id, command FROM system.mutations WHERE database = 'spanledger' ORDER BY table, create_time, mutation_id`,
   );
@@ -232,6 +240,13 @@ async function readMutations(store: Store, { differences }: Schema): Promise<voi
       detail: `a mutation of ${table} (${id}) is neither purge nor erasure: ${said}`,
     });
   }
+  const [kept] = await store.query<{ value: string }>(
+    `SELECT value FROM system.merge_tree_settings WHERE name = '${FINISHED}'`,
+  );
+  if (kept !== undefined && Number(kept.value) < FINISHED_KEPT)
+    unchecked.push(
+      `mutations that are done: the server keeps ${kept.value} of them (${FINISHED}), not ${FINISHED_KEPT} or more`,
+    );
 }
 
 /** Ours deletes what has a tombstone that says so, and names each place. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DirectoryAnchor } from '../../src/anchor/directory.ts';
@@ -161,8 +162,9 @@ export class AttackedLedger extends TamperedLedger {
     return `chain_id = '${this.ids[name]}'`;
   }
 
+  /** As it was, whatever was done since. */
   async row(name: string, seq: number): Promise<RawRow> {
-    return (await this.rows(this.ids[name]))[seq]!;
+    return (await this.rows(this.ids[name], 'kept.records'))[seq]!;
   }
 
   async change(name: string, seq: number, from: string, to: string): Promise<void> {
@@ -280,6 +282,15 @@ export class AttackedLedger extends TamperedLedger {
     await writer.append(toolCalls(1));
     await ship(writer, this.store);
     this.ids[name] = journal.chain!.chainId;
+    await journal.close();
+  }
+
+  /** A writer of this directory whose clock is some days behind: its chain, D, is enrolled and closed. */
+  async dated(days: number): Promise<void> {
+    const journal = openJournal(this.journal(`app-${randomBytes(4).toString('hex')}`));
+    const writer = writerIn(journal, () => this.#now - days * 86_400 * 1e6);
+    await writer.append(toolCalls(1));
+    await this.#named('D', writer, true);
     await journal.close();
   }
 

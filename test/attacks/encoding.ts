@@ -1,4 +1,5 @@
 import { rotationMessage, signStatementSync } from '../../src/chain/statements.ts';
+import { canonicalJson } from '../../src/record/canonical.ts';
 import type { Store } from '../../src/store/client.ts';
 import { LEDGER_SIGNER } from '../support/keeper-kit.ts';
 import { LEDGER_ID, sealChain } from '../support/ledger-kit.ts';
@@ -108,6 +109,28 @@ export const ENCODING: Attack[] = [
       return { anchors: [{ ...worm!, held: worm!.held.map((each) => ({ ...each, attested_at })) }] };
     },
     finds: ['clock_regression K:1'],
+  },
+  {
+    row: 81,
+    title: 'a chain made today and dated last month, by whoever may write',
+    does: async (ledger) => {
+      await ledger.dated(30);
+      await ledger.round(60);
+    },
+    finds: ['clock_regression D:0'],
+  },
+  {
+    row: 81,
+    title: 'a chain made today and dated last month, by nobody that is enrolled',
+    does: async (ledger) => {
+      const opened = JSON.parse((await ledger.row('C', 0)).payload.toString());
+      const at = new Date((ledger.now - 30 * 86_400) * 1_000).toISOString().slice(0, -1);
+      await ledger.put(
+        sealChain('D', [canonicalJson({ ...opened, occurred_at: `${at}000000Z`, recorded_at: `${at}000Z` })]),
+      );
+      await ledger.round(60);
+    },
+    finds: ['chain_stale D:0', 'chain_undeclared D:0', 'time_unattested :0'],
   },
   {
     row: 85,

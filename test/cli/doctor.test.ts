@@ -373,6 +373,16 @@ describe('in the store', () => {
       },
     ],
     [
+      'a column that says something else',
+      [`ALTER TABLE spanledger.audit_records MODIFY COLUMN user_id String ALIAS 'nobody'`],
+      {
+        check: 'store.tables',
+        status: 'fail',
+        found: /column user_id of audit_records is .*nobody/,
+        remedy: /spanledger verify/,
+      },
+    ],
+    [
       'a view that is gone',
       ['DROP VIEW spanledger.by_tool SYNC'],
       { check: 'store.schema', status: 'fail', found: /by_tool/, remedy: /^spanledger migrate/ },

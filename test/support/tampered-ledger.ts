@@ -116,11 +116,11 @@ export class TamperedLedger {
     );
   }
 
-  async rows(chain?: string): Promise<RawRow[]> {
+  async rows(chain?: string, table = 'spanledger.audit_records'): Promise<RawRow[]> {
     const rows = await this.store.query<{ [column: string]: string }>(
       `SELECT hex(chain_id) AS chain_id, seq, retention_class, toString(toUnixTimestamp(expires_at)) AS expires_at,
               lower(hex(record_hash)) AS record_hash, hex(payload) AS payload
-       FROM spanledger.audit_records ORDER BY audit_records.chain_id, seq, record_hash`,
+       FROM ${table} AS records ORDER BY records.chain_id, seq, record_hash`,
     );
     const all = rows.map((row) => ({
       chainId: Buffer.from(row.chain_id!, 'hex').toString(),

@@ -161,6 +161,11 @@ const ATTACKS: [what: string, statements: string[], found: RegExp, count?: numbe
     /^setting fsync_after_insert of audit_records is 0, not 1/,
   ],
   [
+    'a setting by which mutations are forgotten',
+    [alter('MODIFY SETTING finished_mutations_to_keep = 1')],
+    /^setting finished_mutations_to_keep of audit_records is 1, not none/,
+  ],
+  [
     'a setting by which rows change without a mutation',
     [alter('MODIFY SETTING enable_block_number_column = 1')],
     /^setting enable_block_number_column of audit_records is 1, not none/,
