@@ -44,6 +44,8 @@ const EXIT_CODES = {
   understanding_unavailable: 3,
   content_refused: 4,
   purpose_required: 4,
+  retention_refused: 4,
+  hold_refused: 4,
   audit_unavailable: 3,
   unproven: 5,
 } as const;

@@ -9,12 +9,14 @@ import { SpanledgerError } from './errors.ts';
 import type { Transaction } from './journal/journal.ts';
 import { Enrolment, type Right } from './keeper/enrolment.ts';
 import { Listing } from './keeper/listing.ts';
+import { borrowedLine } from './keeper/own-line.ts';
 import { type Anchoring, LEDGER_CHECKPOINT, Publishing } from './keeper/publishing.ts';
 import { noteLine, otherKey, refuseOtherKeepers } from './keeper/standing.ts';
 import type { Writer } from './pipeline.ts';
 import { control } from './record/control.ts';
 import { keys } from './record/memory.ts';
 import type { AuditRecord } from './record/record.ts';
+import type { OwnLine } from './retain/own-line.ts';
 import { type Shipment, ship } from './ship.ts';
 import type { Store } from './store/client.ts';
 import type { Target } from './target/target.ts';
@@ -35,6 +37,8 @@ import { judgeLedger } from './verify/verify.ts';
 /** Newest round, and when everything was verified last. */
 const ROUND = 'state|round';
 const VERIFIED_ALL = 'state|verified_all';
+/** When retention went through last. */
+const RETAINED = 'state|retained';
 /** The vkey that signs the control chain. */
 export const LEDGER_KEY = 'state|ledger_key';
 
@@ -206,6 +210,33 @@ export class Keeper {
       writer.tell({ ...control('chain_abandoned', { chain_id, size, head, reason }, clock()), actor });
       await this.#ship();
       return { size, head };
+    });
+  }
+
+  /** When retention went through everything last, in microseconds since the epoch; 0 where it never did. */
+  get retained(): number {
+    return (this.#options.writer.journal.get(RETAINED) as number | undefined) ?? 0;
+  }
+
+  noteRetained(at: number): void {
+    this.#options.writer.journal.transact((transaction) => transaction.set(RETAINED, at));
+  }
+
+  /** Lends the line to whoever decides what leaves; what was told is in the store when it resolves. */
+  lend<T>(work: (line: OwnLine) => Promise<T>): Promise<T> {
+    return this.#alone(async () => {
+      const { writer, anchors, clock } = this.#options;
+      const settle = () => this.#ship();
+      const checkpoint = async () => {
+        await this.#publishing.publish(await this.#checkpoint());
+        await this.#ship();
+      };
+      const size = writer.journal.chain?.size;
+      try {
+        return await work(borrowedLine({ writer, anchors, clock, settle, checkpoint }));
+      } finally {
+        if (writer.journal.chain?.size !== size) await this.#ship();
+      }
     });
   }
 

@@ -18,6 +18,7 @@ import { Journal, listJournals } from '../journal/journal.ts';
 import { FileLock } from '../journal/lock.ts';
 import { ownKeys } from '../keeper/enrolment.ts';
 import { Keeper, LEDGER_KEY } from '../keeper.ts';
+import { Retention } from '../retain/retention.ts';
 import type { Held } from '../server/keeping.ts';
 import type { Store } from '../store/client.ts';
 import { recordHashes } from '../store/evidence.ts';
@@ -82,6 +83,16 @@ export async function holdKeeper(ledger: Ledger, store: Store = ledger.store): P
         const next = nextLedgerKey(layout, origin, old);
         return keeper.rotate(next, () => settleLedgerKey(layout, origin, next.vkey));
       },
+      retention: new Retention({
+        store,
+        ledgerId,
+        policy: () => ledger.policy,
+        clock: systemClock,
+        anchors: settings.anchors.map(({ name }) => name),
+        lend: (work) => keeper.lend(work),
+        lastRun: { get: () => keeper.retained, set: (at) => keeper.noteRetained(at) },
+        every: settings.retention.enabled ? settings.retention.every_seconds : undefined,
+      }),
       verifyAll: async () =>
         verify(store, { ledgerId, trust: trustIn(layout) ?? null, ...(await anchoredOf(ledger, [])) }),
       release: async () => {

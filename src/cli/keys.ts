@@ -16,8 +16,7 @@ import { SpanledgerError } from '../errors.ts';
 import { listJournals } from '../journal/journal.ts';
 import { publicKeyIn } from '../journal/key.ts';
 import { type ActorOptions, requireActor, saidBy } from './actor.ts';
-import { busy } from './checkpoint.ts';
-import { holdKeeper } from './keeper.ts';
+import { byKeeper } from './by-keeper.ts';
 import { directoryOf, Ledger, type LedgerOptions } from './ledger.ts';
 import { inked, type Output } from './output.ts';
 import { trustIn } from './trust.ts';
@@ -121,28 +120,6 @@ export async function keysAbandon(chain: string, options: AbandonOptions, out: O
     return ledger.exitCode();
   } finally {
     await ledger.close();
-  }
-}
-
-type Held = NonNullable<Awaited<ReturnType<typeof holdKeeper>>>;
-
-/** By this process where it may be the keeper, else by the `serve` that is. */
-async function byKeeper<T>(
-  ledger: Ledger,
-  what: 'rotate' | 'abandon',
-  body: object,
-  work: (held: Held) => Promise<T>,
-): Promise<T> {
-  const held = await holdKeeper(ledger);
-  if (held === undefined) {
-    const answer = await ledger.askKeeper(what, JSON.stringify(body));
-    if (answer === undefined) throw busy();
-    return JSON.parse(answer) as T;
-  }
-  try {
-    return await work(held);
-  } finally {
-    await held.release();
   }
 }
 

@@ -191,6 +191,74 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       act(options, async (out) => (await import('./keys.ts')).keysAbandon(chain, options, out)),
     );
 
+  const retention = cli
+    .command('retention')
+    .description('what leaves the ledger, on schedule and never otherwise: run, status')
+    .addHelpText('after', '\nExample:\n  spanledger retention status')
+    .helpCommand(false);
+  command(
+    'run',
+    'let go of what has expired, is archived where it must be, and is not on hold',
+    'spanledger retention run --dry-run',
+    retention,
+  )
+    .option('--dry-run', 'only say what would go')
+    .action((options) =>
+      act(options, async (out) => (await import('./retention.ts')).retentionRunCommand(options, out)),
+    );
+  command(
+    'status',
+    'by class and month of expiry: records, due, held, archived, overdue; and the next run',
+    'spanledger retention status --json',
+    retention,
+  ).action((options) =>
+    act(options, async (out) => (await import('./retention.ts')).retentionStatusCommand(options, out)),
+  );
+
+  const hold = cli
+    .command('hold')
+    .description('legal holds, under which nothing is purged or erased: place, release, list')
+    .addHelpText('after', '\nExample:\n  spanledger hold list')
+    .helpCommand(false);
+  command(
+    'place',
+    'from now on keep all that matches: every kind given, and of several of a kind any',
+    'spanledger hold place --case "Roe v. Clinic" --reason litigation --actor ann --subject P-100',
+    hold,
+  )
+    .requiredOption('--case <name>', 'the case that it is for; it is recorded')
+    .requiredOption('--reason <text>', 'why; it is recorded')
+    .option('--actor <name>', "who places it (default: the operating system's user)")
+    .option('--until <time>', 'when to look whether it is still needed: it holds on until it is released')
+    .option('--subject <id...>', 'people whom the data is about, raw or as pseudonyms')
+    .option('--conversation <id...>', 'conversations')
+    .option('--user <id...>', 'people on whose behalf, or by whom')
+    .option('--resource <id...>', 'what was touched')
+    .option('--chain <id...>', 'chains, also what will come in them')
+    .option('--from <time>', 'what happened from this time on')
+    .option('--to <time>', 'and before this one')
+    .option('--tenant <name>', 'whose records (default: default)')
+    .action((options) =>
+      act(options, async (out) => (await import('./hold.ts')).holdPlaceCommand(options, out)),
+    );
+  command(
+    'release',
+    'end a hold, by somebody else than who placed it',
+    'spanledger hold release hold-5f0c3b1e9a7d4c2f --reason "case closed" --actor ben',
+    hold,
+  )
+    .argument('<hold>', 'the id of a hold, as `hold list` names it')
+    .requiredOption('--reason <text>', 'why; it is recorded')
+    .option('--actor <name>', "who releases it (default: the operating system's user)")
+    .action((id, options) =>
+      act(options, async (out) => (await import('./hold.ts')).holdReleaseCommand(id, options, out)),
+    );
+  command('list', 'holds in force, and what they cover', 'spanledger hold list --all', hold)
+    .option('--all', 'those that were released, too')
+    .action((options) =>
+      act(options, async (out) => (await import('./hold.ts')).holdListCommand(options, out)),
+    );
+
   command('timeline', 'a conversation as it happened, a line a record', 'spanledger timeline conv-7f3a')
     .argument('<conversation>', 'the conversation id')
     .action((id, options) =>

@@ -130,6 +130,17 @@ const keeper = z.strictObject({
   writers: z.array(z.string().min(1)).default([]),
 });
 
+const retention = z.strictObject({
+  /** Whether `serve` lets go of what has expired; by hand it is `spanledger retention run`. */
+  enabled: z.boolean().default(true),
+  /** Seconds from one run to the next. */
+  every_seconds: z
+    .int()
+    .min(1)
+    .max(31 * 86_400)
+    .default(86_400),
+});
+
 const settings = z.strictObject({
   version: z.literal(1),
   /** The ledger's name in all that it signs; `spanledger.local/<ledger_id>` by default. Once used it stays. */
@@ -137,6 +148,7 @@ const settings = z.strictObject({
   serve: serve.prefault({}),
   keys: keys.prefault({}),
   keeper: keeper.prefault({}),
+  retention: retention.prefault({}),
   tokens: z
     .array(token)
     .refine(

@@ -362,7 +362,7 @@ export class Journal {
   }
 
   /** What is remembered of a space that the keeper has: values by what follows the space's name. */
-  *remembered(space: 'listed' | 'enrolled'): Generator<[string, unknown]> {
+  *remembered(space: 'listed' | 'enrolled' | 'lawful' | 'hold'): Generator<[string, unknown]> {
     for (const [key, value] of this.#remembered.entries(space)) yield [key.slice(space.length + 1), value];
   }
 

@@ -39,6 +39,8 @@ const SPACES: { [space: string]: Keep } = {
   relayed: FOR_EVER,
   listed: FOR_EVER,
   enrolled: FOR_EVER,
+  lawful: FOR_EVER,
+  hold: FOR_EVER,
   state: FOR_EVER,
 };
 
@@ -279,7 +281,7 @@ export class Remembered {
   }
 
   /** What of a space is remembered, staged or not, each key once. Of keys too long to be stored as they are, the digest. */
-  *entries(space: 'quarantined' | 'listed' | 'enrolled'): Generator<[string, unknown]> {
+  *entries(space: 'quarantined' | 'listed' | 'enrolled' | 'lawful' | 'hold'): Generator<[string, unknown]> {
     const seen = new Set<string>();
     for (const [key, { value }] of this.#staged) {
       if (!key.startsWith(`${space}|`)) continue;

@@ -7,7 +7,7 @@ import { control } from '../record/control.ts';
 /** The newest, until the next: what a crash kept from an anchor goes there with the next round. */
 export const LEDGER_CHECKPOINT = 'state|ledger_checkpoint';
 /** By an anchor's name the size it has given a receipt for. */
-const ANCHORED = 'state|anchored';
+export const ANCHORED = 'state|anchored';
 
 /** How an anchor took a checkpoint. */
 export type Anchoring =

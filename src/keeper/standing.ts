@@ -64,9 +64,11 @@ export function noteLine({ journal }: Writer): void {
   if (!line.includes(id)) journal.transact((transaction) => transaction.set(LINE, [...line, id]));
 }
 
-function lineOf({ journal }: Writer): string[] {
+/** Ids of the chains of this journal's line, the present one last. */
+export function lineOf({ journal }: Writer): string[] {
   const line = (journal.get(LINE) ?? []) as string[];
-  return journal.chain === undefined ? line : [...line, journal.chain.chainId];
+  const { chain } = journal;
+  return chain === undefined || line.includes(chain.chainId) ? line : [...line, chain.chainId];
 }
 
 /** An anchor that does not answer keeps no keeper from its work: the verifier asks it too. */

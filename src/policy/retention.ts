@@ -1,4 +1,4 @@
-import type { PolicyDocument } from './document.ts';
+import type { PolicyDocument, RetentionClass } from './document.ts';
 
 /** Of class `ledger`, and for dates beyond it: 2100-01-01T00:00:00Z, the last day a ClickHouse DateTime rounds well. */
 export const NEVER_EXPIRES = 4_102_444_800;
@@ -20,9 +20,13 @@ const ALIASES: { [name: string]: string } = { healthcare: 'hipaa', general: 'def
  */
 export function expiresAt(document: PolicyDocument, retentionClass: string, recordedAt: number): number {
   if (retentionClass === LEDGER_CLASS) return NEVER_EXPIRES;
-  const { classes, grace_days } = document.retention;
-  const days = (classes[ALIASES[retentionClass] ?? retentionClass] ?? classes.default!).days + grace_days;
+  const days = classOf(document, retentionClass).days + document.retention.grace_days;
   return Math.min(Math.floor(recordedAt / 1e6) + days * DAY_SECONDS, NEVER_EXPIRES);
+}
+
+/** A class by its name or an alias; one that the policy does not know is kept as `default`. */
+export function classOf({ retention: { classes } }: PolicyDocument, name: string): RetentionClass {
+  return classes[ALIASES[name] ?? name] ?? classes.default!;
 }
 
 /** Whether a class is one of the policy's, by its name or an alias, or the ledger's own. */

@@ -94,4 +94,8 @@ export const keys = {
   listed: (chainId: string) => `listed|${chainId}`,
   /** What relays said of chains, to the keeper. */
   enrolled: (chainId: string) => `enrolled|${chainId}`,
+  /** The digest of what the keeper told of expiry, erasure and holds, by the record's id. */
+  lawful: (id: string) => `lawful|${id}`,
+  /** Whom a hold is about. */
+  hold: (id: string) => `hold|${id}`,
 };

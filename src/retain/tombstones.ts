@@ -20,10 +20,12 @@ export type Reason = 'expired' | 'erased';
 
 /** What became of places that were to have tombstones. */
 export interface Buried {
-  /** By chain: each has its tombstone, which is durable, was read back, and is what its record says. */
+  /** By chain: each has its tombstone of that reason, which is durable, was read back, and is what its record says. */
   places: Map<string, [number, number][]>;
   /** Tombstones of these places, in order; those of places whose record has gone before too. */
   tombstones: Tombstone[];
+  /** Places that had one of the other reason: it stays, and it is for whoever wrote it to go on. */
+  otherwise: Map<string, [number, number][]>;
   /** How many of them were not there before. */
   written: number;
   /** Records that do not hash over the one before, or stand there twice and differ: nothing may remove what proves it. */
@@ -36,7 +38,7 @@ const WINDOW = 10_000;
 /**
  * Writes tombstones for records that are in the store, where they have none yet, and reads all of them back. A record is
  * asked first to hash over what stands before it: of one that was tampered with the payload is the evidence. Where there is
- * a tombstone already, of whichever reason, it stays as it is and is compared: one place has one.
+ * a tombstone already, it stays as it is and is compared: one place has one.
  *
  * It may be called again after a crash, and by two at once: what both insert carries one token.
  *
@@ -46,7 +48,7 @@ export async function bury(
   store: Store,
   { ledgerId, reason, places }: { ledgerId: string; reason: Reason; places: Places },
 ): Promise<Buried> {
-  const buried: Buried = { places: new Map(), tombstones: [], written: 0, unsound: [] };
+  const buried: Buried = { places: new Map(), tombstones: [], otherwise: new Map(), written: 0, unsound: [] };
   for (const [chainId, stretches] of places)
     for (const [first, last] of windowsOf(stretches)) {
       const wanted = within(
@@ -60,9 +62,12 @@ export async function bury(
       await insert(store, reason, missing, 'once');
       if (missing.length > 0) await confirm(store, reason, { chainId, first, last }, missing);
       buried.written += missing.length;
+      const other = new Set(
+        before.filter((row) => row.reason !== '' && row.reason !== reason).map(({ seq }) => seq),
+      );
       for (const tombstone of tombstones) {
-        buried.tombstones.push(tombstone);
-        extend(buried.places, tombstone);
+        if (!other.has(tombstone.seq)) buried.tombstones.push(tombstone);
+        extend(other.has(tombstone.seq) ? buried.otherwise : buried.places, tombstone);
       }
     }
   return buried;
@@ -72,34 +77,38 @@ export async function bury(
 interface Row {
   seq: number;
   live: boolean;
+  /** Of a tombstone; empty of a record. */
+  reason: string;
   expires: number;
   digest: string;
   hash: string;
 }
 
 const STANDING = `
-SELECT toString(seq) AS place, live, toString(expires) AS until, digest, hash FROM
+SELECT toString(seq) AS place, live, reason, toString(expires) AS until, digest, hash FROM
 (
-    SELECT seq, true AS live, toUnixTimestamp(expires_at) AS expires, lower(hex(SHA256(payload))) AS digest, lower(hex(record_hash)) AS hash
+    SELECT seq, true AS live, '' AS reason, toUnixTimestamp(expires_at) AS expires, lower(hex(SHA256(payload))) AS digest, lower(hex(record_hash)) AS hash
     FROM spanledger.audit_records WHERE chain_id = {chain:String} AND seq BETWEEN {from:UInt64} AND {last:UInt64}
     UNION ALL
-    SELECT seq, false, toUnixTimestamp(expires_at), lower(hex(payload_digest)), lower(hex(record_hash))
+    SELECT seq, false, toString(reason), toUnixTimestamp(expires_at), lower(hex(payload_digest)), lower(hex(record_hash))
     FROM spanledger.audit_tombstones WHERE chain_id = {chain:String} AND seq BETWEEN {from:UInt64} AND {last:UInt64}
 )
-GROUP BY seq, live, expires, digest, hash ORDER BY seq, live`;
+GROUP BY seq, live, reason, expires, digest, hash ORDER BY seq, live`;
 
 /** Each row once, and those of the place before them: they are hashed over it. */
 async function standing(store: Store, chain: string, first: number, last: number): Promise<Row[]> {
   const rows = await store.query<{
     place: string;
     live: boolean;
+    reason: string;
     until: string;
     digest: string;
     hash: string;
   }>(STANDING, { chain, from: Math.max(0, first - 1), last });
-  return rows.map(({ place, live, until, digest, hash }) => ({
+  return rows.map(({ place, live, reason, until, digest, hash }) => ({
     seq: Number(place),
     live,
+    reason,
     expires: Number(until),
     digest,
     hash,

@@ -3,6 +3,14 @@ import type { KeepingCounts } from './keeping.ts';
 
 const STATUSES = ['valid', 'tampered', 'empty', 'incomplete'] as const;
 
+const RETENTION_HELP = {
+  records: 'Records in the database.',
+  due: 'Records that have expired.',
+  held: 'Records on hold.',
+  archived: 'Records in an archive that was read back.',
+  overdue: 'Records that expired more than two runs ago, and are not on hold.',
+};
+
 /** What the keeper in this process does, read when it is asked for. */
 export function addKeeping(registry: Registry, counts: KeepingCounts): void {
   const registers = [registry];
@@ -64,6 +72,43 @@ export function addKeeping(registry: Registry, counts: KeepingCounts): void {
     collect() {
       this.reset();
       for (const [code, found] of counts.verified?.findings ?? []) this.set({ code }, found);
+    },
+  });
+  count('retention_runs', 'Runs of retention.', () => counts.retentions);
+  count(
+    'retention_failures',
+    'Runs of retention that did not come to their end.',
+    () => counts.retentionFailures,
+  );
+  for (const what of ['records', 'due', 'held', 'archived', 'overdue'] as const)
+    new Gauge({
+      name: `spanledger_retention_${what}`,
+      help: `${RETENTION_HELP[what]} By class and month of expiry, as of the last run.`,
+      labelNames: ['class', 'month'],
+      registers,
+      collect() {
+        this.reset();
+        for (const each of counts.retention?.partitions ?? [])
+          this.set({ class: each.retention_class, month: String(each.month) }, each[what]);
+      },
+    });
+  new Gauge({
+    name: 'spanledger_retention_holds',
+    help: 'Legal holds in force.',
+    registers,
+    collect() {
+      this.remove();
+      if (counts.retention !== undefined) this.set(counts.retention.holds);
+    },
+  });
+  new Gauge({
+    name: 'spanledger_retention_next_run_timestamp_seconds',
+    help: 'When retention runs next.',
+    registers,
+    collect() {
+      this.remove();
+      const next = counts.retention?.next_run ?? undefined;
+      if (next !== undefined) this.set(Date.parse(next) / 1_000);
     },
   });
   new Counter({

@@ -5,6 +5,9 @@ import { isSpanledgerError, SpanledgerError } from '../errors.ts';
 import type { Anchoring } from '../keeper/publishing.ts';
 import { tellWebhook } from '../keeper/webhook.ts';
 import type { Keeper, Kept } from '../keeper.ts';
+import { answered, type RetainAsk } from '../retain/ask.ts';
+import type { Retained, Retention } from '../retain/retention.ts';
+import type { RetentionStatus } from '../retain/status.ts';
 import type { Verification } from '../verify/findings.ts';
 import { errorFields, type Logger } from './log.ts';
 
@@ -15,6 +18,8 @@ export interface Held {
   rotate(old: OldKey): ReturnType<Keeper['rotate']>;
   /** As `spanledger verify`, from the first record on. */
   verifyAll(): Promise<Verification>;
+  /** What leaves the ledger, and what must stay. */
+  retention: Retention;
   release(): Promise<void>;
 }
 
@@ -40,6 +45,10 @@ export interface KeepingCounts {
   /** By anchor and state: how often. */
   anchored: Map<string, number>;
   webhookFailures: number;
+  /** Runs of retention, and those that failed; and what stood there after the last. */
+  retentions: number;
+  retentionFailures: number;
+  retention: RetentionStatus | undefined;
   /** Why there is no keeper here: an error's code, or `keeper_busy`. */
   refused: string | undefined;
 }
@@ -53,6 +62,9 @@ export class Keeping {
     verified: undefined,
     anchored: new Map(),
     webhookFailures: 0,
+    retentions: 0,
+    retentionFailures: 0,
+    retention: undefined,
     refused: undefined,
   };
   readonly #options: KeepingOptions;
@@ -128,6 +140,7 @@ export class Keeping {
         await this.keep();
         await this.#verifyAll();
       });
+      await this.#retainIfDue();
       await wait(this.#options.roundSeconds * 1_000, undefined, { signal, ref: false }).catch(() => {});
     }
   }
@@ -143,6 +156,40 @@ export class Keeping {
       // Found only as it wrote, by one that was let in as it opened.
       if (isSpanledgerError(error, 'keeper_conflict')) this.counts.refused = error.code;
     }
+  }
+
+  /** As `spanledger retention` and `spanledger hold` ask for. */
+  async retain(ask: RetainAsk): Promise<unknown> {
+    const { retention } = await this.held();
+    const answer = await answered(retention, ask, { keep: () => this.keep() });
+    if (ask.what === 'run' && !ask.isDry) this.counts.retentions += 1;
+    if (ask.what !== 'status') await this.#noteRetention(retention);
+    return answer;
+  }
+
+  /** What keeps it from a run keeps nobody from the next round. */
+  async #retainIfDue(): Promise<void> {
+    const { log } = this.#options;
+    try {
+      const { retention } = await this.held();
+      if (this.#end.signal.aborted) return;
+      if (!retention.isDue) {
+        if (this.counts.retention === undefined) await this.#noteRetention(retention);
+        return;
+      }
+      const run = (await this.retain({ what: 'run', isDry: false })) as Retained;
+      const { due, held, unarchived, expired, purged, unsound } = run;
+      log.info({ due, held, unarchived, expired, purged }, 'retention');
+      if (unsound > 0) log.error({ unsound }, 'records do not hash, and stay');
+    } catch (error) {
+      this.counts.retentionFailures += 1;
+      const level = isSpanledgerError(error, 'keeper_busy') ? 'info' : 'error';
+      log[level](errorFields(error), 'retention did not come to its end; the next run goes on');
+    }
+  }
+
+  async #noteRetention(retention: Retention): Promise<void> {
+    this.counts.retention = await retention.status();
   }
 
   async #verifyAll(): Promise<void> {

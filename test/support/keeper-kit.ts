@@ -8,6 +8,7 @@ import { ownKeys } from '../../src/keeper/enrolment.ts';
 import { Keeper } from '../../src/keeper.ts';
 import { Writer } from '../../src/pipeline.ts';
 import type { AuditRecord } from '../../src/record/record.ts';
+import { Retention } from '../../src/retain/retention.ts';
 import type { Store } from '../../src/store/client.ts';
 import { StoreTarget } from '../../src/store/target.ts';
 import { LEDGER_ID, ORIGIN, openJournal, POLICY } from './ledger-kit.ts';
@@ -24,6 +25,7 @@ interface KeeperSaid {
 
 interface Kept {
   keeper: Keeper;
+  retention: Retention;
   journal: Journal;
   close(): Promise<void>;
 }
@@ -61,6 +63,16 @@ export async function keeperIn(dir: string, store: Store, said: KeeperSaid = {})
     });
     return {
       keeper,
+      retention: new Retention({
+        store,
+        ledgerId: LEDGER_ID,
+        policy: () => POLICY,
+        clock,
+        anchors: (said.anchors ?? []).map(({ name }) => name),
+        lend: (work) => keeper.lend(work),
+        lastRun: { get: () => keeper.retained, set: (at) => keeper.noteRetained(at) },
+        every: 86_400,
+      }),
       journal,
       close: async () => {
         await keeper.close();
