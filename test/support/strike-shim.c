@@ -3,6 +3,7 @@
  *
  *   STRIKE       "part": a part of an insert into a table by partitions takes its name (a rename of
  *                tmp_insert_<32 hex digits>_…); "sync": an fdatasync of a journal's log (a file named *.log);
+ *                "mutation": a part that a mutation has made anew takes its name (a rename of tmp_mut_…);
  *                "anchor": a checkpoint takes its name in an anchor's directory (a link named *.checkpoint)
  *   STRIKE_AT    at this such call
  *   STRIKE_WHEN  "before" it does anything, or "after" it has done all of it
@@ -38,7 +39,7 @@ static int is_part(const char *path) {
 int rename(const char *from, const char *to) {
   static int (*real)(const char *, const char *);
   if (!real) real = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename");
-  int due = is_part(from) && strikes("part");
+  int due = (is_part(from) && strikes("part")) || (strstr(from, "/tmp_mut_") && strikes("mutation"));
   if (due) strike("before");
   int result = real(from, to);
   if (due) strike("after");
