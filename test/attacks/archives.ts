@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import type { Manifest, ManifestFile } from '../../src/chain/manifest.ts';
 import { isSpanledgerError } from '../../src/errors.ts';
-import { exported, forgeManifest, listing, verified } from '../support/archive-kit.ts';
+import { exported, forgeManifest, listing, manifestIn, verified } from '../support/archive-kit.ts';
 import { type AttackedLedger, another } from './attacked-ledger.ts';
 import type { Attack, Said } from './attacks.ts';
 
@@ -39,9 +39,9 @@ function attack(
     does: async (ledger): Promise<Said> => {
       await before(ledger);
       const folder = await exported(ledger.store, ledger.emptyFolder(), ledger.now, { rows: 100, chains: 1 });
-      const chains = Object.values(ledger.ids).sort();
+      const { files } = manifestIn(folder);
       const nameOf = (name: string) =>
-        `records-${String(chains.indexOf(ledger.ids[name]!) + 1).padStart(6, '0')}.parquet`;
+        files.find(({ ranges }) => ranges[0]!.chain_id === ledger.ids[name])!.name;
       await does({
         ledger,
         folder,

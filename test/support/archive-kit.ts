@@ -53,12 +53,14 @@ export async function forgeManifest(
   change: (manifest: Manifest) => Manifest | Promise<Manifest>,
   signer: Signer = LEDGER_SIGNER,
 ): Promise<void> {
-  const path = join(folder, MANIFEST_NAME);
-  const read = readManifest(readFileSync(path));
+  const { note } = await signManifest(await change(manifestIn(folder)), signer);
+  writeFileSync(join(folder, MANIFEST_NAME), note);
+}
+
+export function manifestIn(folder: string): Manifest {
+  const read = readManifest(readFileSync(join(folder, MANIFEST_NAME)));
   if ('problem' in read) throw new Error(read.problem);
-  const { manifest } = read;
-  const { note } = await signManifest(await change(manifest), signer);
-  writeFileSync(path, note);
+  return read.manifest;
 }
 
 /** As it is written now. */
