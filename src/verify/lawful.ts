@@ -1,6 +1,7 @@
 import type { ChainFacts } from './chain-facts.ts';
 import type { Report } from './findings.ts';
 import { clip, type Departed, heldPlaces, LawfulLine } from './lawful-line.ts';
+import type { Left } from './left.ts';
 import type { JudgedLine } from './line.ts';
 import type { ControlChain, LineRecord } from './line-records.ts';
 import type { AttestedTime } from './outside.ts';
@@ -29,6 +30,7 @@ export interface LawfulOptions {
   isCovered: (record: LineRecord) => boolean;
   times: readonly AttestedTime[];
   chains: ReadonlyMap<string, Pick<ChainFacts, 'walk'>>;
+  left: Left;
   report: Report;
 }
 
@@ -120,7 +122,7 @@ export class Lawful {
   }
 
   /** @returns places that are on hold now, and whether an expiry was judged by a time that nobody attests. */
-  judge({ line, isSound, isCovered, times, chains, report }: LawfulOptions): {
+  judge({ line, isSound, isCovered, times, chains, left, report }: LawfulOptions): {
     onHold: number;
     byTime: boolean;
   } {
@@ -138,6 +140,21 @@ export class Lawful {
     for (const { chainId, seq, by } of this.#present)
       if (lawful.believed(by) !== undefined)
         report('erasure_incomplete', chainId, seq, 'it was erased, and is still there');
+    for (const [chainId, named] of this.#named)
+      for (const [seq, by] of named)
+        if (
+          left.contents.has(`${chainId}:${seq}`) &&
+          lawful.believed(by.map((each) => each.by)) !== undefined
+        )
+          report('erasure_incomplete', chainId, seq, 'it was erased, and its sealed content is still there');
+    for (const { chainId, records, first, last } of left.overdue)
+      report(
+        'expiry_overdue',
+        chainId,
+        first,
+        `${records} records of it expired more than 45 days ago, and nothing holds them`,
+        unlessOne(first, last),
+      );
     const erased = this.#erased.flatMap(({ chainId, seq, by }) => {
       const at = lawful.believed(by);
       return at === undefined ? [] : [{ chainId, from: seq, to: seq, at }];

@@ -1,8 +1,9 @@
 import type { Store } from '../store/client.ts';
 import type { Baseline } from './baseline.ts';
 import type { OpenIntent } from './interruptions.ts';
+import { type Left, readLeft } from './left.ts';
 import type { JudgedLine } from './line.ts';
-import { type ControlChain, readControlChains } from './line-records.ts';
+import { type ControlChain, type LineRecord, readControlChains } from './line-records.ts';
 import { nodeScanner } from './node-scanner.ts';
 import { type Part, type PartOptions, partOf, unvouched } from './part.ts';
 import type { Points } from './points.ts';
@@ -22,6 +23,8 @@ export interface Source {
   /** Of these, those without an outcome in any chain. */
   unanswered(intents: readonly OpenIntent[]): Promise<OpenIntent[]>;
   schema(): Promise<Schema>;
+  /** What should have left by what control chains say, and is there. Files have what they had when they were made. */
+  left?(records: readonly LineRecord[], asOf: number): Promise<Left>;
   /** Sizes of the ledger's own chain that it names. */
   sizes?: readonly number[];
   /** What is amiss with the files themselves, once all has been read. */
@@ -56,6 +59,7 @@ export function storeSource(store: Store, { ledgerId, engine, ...part }: StoreSo
       return open;
     },
     schema: () => readSchema(store),
+    left: (records, asOf) => readLeft(store, records, asOf),
   };
 }
 

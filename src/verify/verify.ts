@@ -3,6 +3,7 @@ import type { Baseline, JudgedChain } from './baseline.ts';
 import { CONTENTS_AT_ONCE } from './contents.ts';
 import type { Verification } from './findings.ts';
 import { Judge } from './judge.ts';
+import { NOTHING_LEFT } from './left.ts';
 import { linesOf } from './line-records.ts';
 import { type AnchorView, sizesOutside } from './outside.ts';
 import { isPartOf, stateOf } from './part.ts';
@@ -90,7 +91,7 @@ export async function judgeLedger(store: Store, options: VerifyOptions): Promise
 /** As `judgeLedger`, wherever it is read from. */
 export async function judgeSource(source: Source, options: VerifyOptions): Promise<Judgement> {
   const started = performance.now();
-  const { ledgerId, trust, state, anchors = [] } = options;
+  const { ledgerId, trust, state, anchors = [], asOf = Date.now() / 1_000 } = options;
   const before = state?.state;
   const isPart = isPartOf(options);
   const isIncremental = options.incremental === true && before !== undefined && !isPart;
@@ -98,13 +99,13 @@ export async function judgeSource(source: Source, options: VerifyOptions): Promi
   const part = await source.part?.();
   // What rounds and checkpoints say is asked of the ledger, and of a part of it that has records.
   const isJudged = options.chains === undefined && options.baseline === undefined && part?.records !== 0;
-  const outside = isJudged ? await preread(source, before, isIncremental, options) : undefined;
+  const outside = isJudged ? await preread(source, before, isIncremental, options, asOf) : undefined;
   const control = outside?.lines.flat().map(({ chainId }) => chainId) ?? [];
   const chains = part === undefined ? options.chains : [...new Set([...part.chains, ...control])];
   const scanner = source.scanner({ ...(chains && { chains }), ...(baseline && { baseline }) });
   const judge = new Judge({
     ledgerId,
-    asOf: options.asOf ?? Date.now() / 1_000,
+    asOf,
     ...(baseline && { baseline }),
     ...outside,
   });
@@ -132,6 +133,7 @@ export async function judgeSource(source: Source, options: VerifyOptions): Promi
       isEmpty,
       isPart,
       receipts: outside.receipts,
+      left: outside.left,
     });
   judge.archive(source.amiss?.({ line: whole?.line, points: outside?.points }) ?? []);
   judge.finish(chains);
@@ -193,7 +195,8 @@ async function preread(
   source: Source,
   before: VerifierState | undefined,
   isIncremental: boolean,
-  { anchors = [], trust, receipts: by = { anchors: [] }, full = false }: VerifyOptions,
+  { anchors = [], trust, receipts: by = { anchors: [] }, full = false, ...asked }: VerifyOptions,
+  asOf: number,
 ) {
   const lines = linesOf(await source.controlChains(isIncremental ? before?.chains : undefined));
   const points = new Points();
@@ -214,7 +217,16 @@ async function preread(
   // Who asks for no trust compares the ledger with itself alone.
   const receipts =
     trust === undefined ? new Map() : await checkReceipts(control, trust ?? undefined, by, full);
-  return { lines, points, listedSizes, receipts };
+  const records = control.flatMap((chain) => chain.records);
+  const attested = [...receipts.values()].flatMap((fact) =>
+    fact.status === 'verified' ? [fact.attestedAt] : [],
+  );
+  const said = anchors.flatMap(({ held }) => held.flatMap(({ attested_at }) => attested_at ?? []));
+  const newest = [...attested, ...said].reduce((latest, at) => Math.max(latest, Date.parse(at) / 1_000), 0);
+  // Of a part, or what is new, nobody asks what is old.
+  const isAsked = !isIncremental && !isPartOf(asked);
+  const left = isAsked ? await source.left?.(records, newest === 0 ? asOf : newest) : undefined;
+  return { lines, points, listedSizes, receipts, left: left ?? NOTHING_LEFT };
 }
 
 /** Where chains that go on were left. */

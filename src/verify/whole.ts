@@ -4,6 +4,7 @@ import type { NoteInPlace } from './checkpoints.ts';
 import type { Report } from './findings.ts';
 import type { Found } from './found.ts';
 import type { Lawful } from './lawful.ts';
+import type { Left } from './left.ts';
 import { type JudgedLine, judgeLine } from './line.ts';
 import type { ControlChain } from './line-records.ts';
 import { type AnchorView, type JudgedOutside, judgeOutside } from './outside.ts';
@@ -25,6 +26,8 @@ export interface WholeLedger {
   anchors: readonly AnchorView[];
   /** What receipts in control chains prove by themselves. */
   receipts: ReceiptFacts;
+  /** What should have left, and has not. */
+  left: Left;
   /** No chain was found at all. */
   isEmpty: boolean;
 }
@@ -59,7 +62,7 @@ export interface JudgedWhole {
 /** Judges what others say of the ledger, and its control chains. */
 export function judgeWhole(read: ReadLedger, whole: WholeLedger): JudgedWhole {
   const { asOf, points, found } = read;
-  const { trust, before, isIncremental, isPart, anchors, receipts, isEmpty } = whole;
+  const { trust, before, isIncremental, isPart, anchors, receipts, left, isEmpty } = whole;
   const report: Report = (...told) => found.report(...told);
   const isSound = (place: { chainId: string; seq: bigint }) => found.isSound(place);
   const line = lineOfLedger(read, trust, report);
@@ -124,9 +127,11 @@ export function judgeWhole(read: ReadLedger, whole: WholeLedger): JudgedWhole {
       seq < BigInt(Math.max(line?.covered.get(chainId) ?? 0, chains.get(chainId)?.checkpoint ?? 0)),
     times: outside.times,
     chains,
+    left,
     report,
   });
-  const isUnattested = outside.attestedAt === undefined && (byTime || trust?.source === 'given');
+  const isUnattested =
+    outside.attestedAt === undefined && (byTime || left.overdue.length > 0 || trust?.source === 'given');
   if ((isUnattested || lawful.byTime) && !isEmpty)
     report(
       'time_unattested',

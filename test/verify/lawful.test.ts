@@ -284,6 +284,22 @@ describe('an erasure', () => {
     expect(await findings()).toEqual(['erasure_incomplete a:5']);
   });
 
+  it('46 of what the vault still has', async () => {
+    erase(3, 5);
+    await put();
+    await purge(3, 3, 'erased');
+    await purge(5, 5, 'erased');
+    await ledger.store.command(
+      `INSERT INTO spanledger.audit_content (chain_id, seq, field, retention_class, expires_at, ref, sealed)
+       SELECT 'a', arrayJoin([5, 6]), 'result', 'default', ${LATER}, toFixedString('', 32), 'sealed'`,
+    );
+    try {
+      expect(await findings()).toEqual(['erasure_incomplete a:5']);
+    } finally {
+      await ledger.store.command('TRUNCATE TABLE spanledger.audit_content');
+    }
+  });
+
   it('of the ledger’s own line', async () => {
     hold('h', [[1, 3]]);
     const { recordHash } = line.records[3]!;
@@ -343,5 +359,33 @@ describe('a hold', () => {
     await put();
     expect(await verify()).toMatchObject({ status: 'valid', on_hold: 0 });
     expect(await findings()).toEqual([`hold_release_unauthorised control:4`]);
+  });
+});
+
+describe('what has expired and is still there', () => {
+  const DAY = 86_400;
+  /** All of `a` has expired 395 days after the start. */
+  const overdue = async (days: number) =>
+    (await findings({ asOf: START + (395 + days) * DAY })).filter((each) => each.startsWith('expiry'));
+
+  it('is told of once retention has had its time, but not what is on hold', async () => {
+    hold('h', [
+      [1, 2],
+      [9, 9],
+    ]);
+    hold('other', [[3, 3]]);
+    release('other');
+    await put();
+    expect(await overdue(44)).toEqual([]);
+    expect(await overdue(46)).toEqual(['expiry_overdue a:3-10']);
+    const { status, findings: found } = await verify({ asOf: START + 441 * DAY });
+    expect(status).toBe('valid');
+    expect(found).toContainEqual(
+      expect.objectContaining({
+        code: 'expiry_overdue',
+        severity: 'info',
+        detail: expect.stringMatching(/^7 records/),
+      }),
+    );
   });
 });

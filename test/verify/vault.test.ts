@@ -54,8 +54,10 @@ const put = (values: string, where: string) =>
   );
 const findings = async (asOf?: number) => {
   const verification = await ledger.verify(asOf === undefined ? {} : { asOf });
-  expect(verification.status).toBe(verification.findings.length > 0 ? 'tampered' : 'valid');
-  return told(verification, { [chain]: 'A' });
+  // Its records have expired too, and nobody takes them away.
+  const findings = verification.findings.filter(({ severity }) => severity !== 'info');
+  expect(verification.status).toBe(findings.length > 0 ? 'tampered' : 'valid');
+  return told({ ...verification, findings }, { [chain]: 'A' });
 };
 
 describe('the vault', () => {
