@@ -118,6 +118,8 @@ export const ENCODING: Attack[] = [
       await ledger.round(60);
     },
     finds: ['clock_regression D:0'],
+    // Its round lists what others have done to their chains, too.
+    asks: true,
   },
   {
     row: 81,
