@@ -104,7 +104,7 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     .option('--state <file>', "what was seen last time (default: the directory's verify-state.json)")
     .option('--incremental', 'read only what is new since that')
     .option('--archive <folder>', 'an exported ledger, by its files and --trust alone')
-    .option('--full', 'read everything (the default)')
+    .option('--full', 'read every payload for its canonical form, also what a checkpoint of its chain covers')
     .addOption(
       new Option('--engine <engine>', 'where hashes are computed').choices(['sql', 'node']).default('sql'),
     )

@@ -35,6 +35,13 @@ export class Interruptions {
       this.#open.set(key, { chainId, seq, traceId, spanId, recordedAt });
   }
 
+  /** Of a stretch: what it has open, and its newest call. */
+  hearOpen(intents: readonly OpenIntent[], lastCall: string): void {
+    if (lastCall > this.#newest) this.#newest = lastCall;
+    for (const each of intents)
+      if (this.#open.size < MAX_OPEN) this.#open.set(each.traceId + each.spanId, each);
+  }
+
   /** @param hasSuccessor a chain that another names as the one before it has ended, however it did. */
   found(hasSuccessor: (chainId: string) => boolean): OpenIntent[] {
     const newest = Date.parse(this.#newest);

@@ -16,7 +16,7 @@ import type { Head, Payload, Row, Stretch } from './scan.ts';
 import type { Difference } from './schema.ts';
 import type { ArchiveProblem } from './source.ts';
 import { Successors } from './successors.ts';
-import { Times } from './times.ts';
+import { hearUncovered, Times, timeOf } from './times.ts';
 import { contentsOf, judgeVaulted } from './vaulted.ts';
 import { type JudgedWhole, judgeWhole, type WholeLedger } from './whole.ts';
 
@@ -90,20 +90,40 @@ export class Judge {
     );
   }
 
-  stretch({ chainId, from, to, prev, hashes, marks }: Stretch): void {
+  /** Places of a chain whose record hashes and times a scanner must tell. */
+  asked(chainId: string): bigint[] {
+    const sizes = this.#options.points?.sizesOf(chainId) ?? [];
+    const last = sizes.filter((size) => size > 0).map((size) => BigInt(size) - 1n);
+    return [...last, ...(this.#lawful?.askedOf(chainId) ?? [])];
+  }
+
+  stretch({ chainId, from, to, prev, last, nodes, marks, times, ...stretch }: Stretch): void {
     const chain = this.#enter(chainId);
-    if (!this.#follows(chain, from)) chain.walk.skip(from, prev);
-    else if (prev !== chain.walk.head) this.#find('record_mismatch', chain, from, NOT_LINKED);
+    const { walk } = chain;
+    if (!this.#follows(chain, from)) walk.skip(from, prev);
+    else if (prev !== walk.head) this.#find('record_mismatch', chain, from, NOT_LINKED);
     this.#settle();
     this.#lastRow = undefined;
-    this.#lawful?.present(chainId, from, hashes);
-    let at = from;
-    for (const { seq, payload } of marks) {
-      this.#steps(chain, hashes.subarray(32 * Number(at - from), 32 * Number(seq - from)));
-      at = seq;
-      this.#marks.hear(chain, seq, payload);
+    let mark = 0;
+    for (const { height, hashes } of nodes) {
+      const size = 2n ** BigInt(height);
+      const end = walk.size + size * BigInt(hashes.length / 32);
+      if (height === 0) this.#lawful?.present(chainId, walk.size, hashes);
+      for (let at = 0; at < hashes.length; ) {
+        // A mark is heard at its place where the way is told step by step, else before the leap.
+        const first = height === 0 ? walk.size : end - 1n;
+        for (; mark < marks.length && marks[mark]!.seq <= first; mark++) this.#mark(chain, marks[mark]!);
+        const next = marks[mark]?.seq ?? end;
+        const upTo = height === 0 && next < end ? next : end;
+        const bytes = 32 * Number((upTo - walk.size) / size);
+        const part = hashes.subarray(at, at + bytes);
+        if (height === 0) this.#steps(chain, part);
+        else this.#leap(chain, part, height, end, last);
+        at += bytes;
+      }
     }
-    this.#steps(chain, hashes.subarray(32 * Number(at - from)));
+    for (const time of times) this.#times.hear(chain, time);
+    this.#interruptions.hearOpen(stretch.intents, stretch.lastCall);
     this.records += Number(to - from) + 1;
   }
 
@@ -161,15 +181,24 @@ export class Judge {
 
   /** A payload of a stretch already judged: its chain is looked up, not entered. */
   payload({ chainId, seq, payload }: Payload): void {
-    this.#rollbacks.hear(payload);
-    this.#successors.hear(chainId, seq, payload);
-    this.#interruptions.hear(chainId, seq, payload);
     const read = readCanonical(payload);
     if ('problem' in read) this.#report('payload_not_canonical', chainId, seq, read.problem);
-    else {
-      this.#times.hear(this.#found.chains.get(chainId)!, seq, read.value);
-      this.contents.push(...contentsOf(chainId, seq, read.value));
-    }
+    hearUncovered(this.#found.chains.get(chainId)!, seq, saidBy(read, payload));
+  }
+
+  /** What a record of a stretch says of its contents, as `content` in JSON; it comes after its payload, if that comes. */
+  reference({ chainId, seq, payload }: Payload): void {
+    if (!this.#found.isSound({ chainId, seq }) || typeof payload !== 'string') return;
+    this.contents.push(...contentsOf(chainId, seq, { content: JSON.parse(payload) as unknown }));
+  }
+
+  /**
+   * The first place of a chain whose payload must be read: a good checkpoint of its own covers what is before it. Of a
+   * chain of the ledger's own line it is not known yet whether any is good.
+   */
+  uncovered(chainId: string): bigint {
+    const chain = this.#found.chains.get(chainId);
+    return BigInt(chain?.opened?.role === 'records' ? (chain.checkpoint ?? 0) : 0);
   }
 
   /** What the vault has at some places. */
@@ -296,6 +325,21 @@ export class Judge {
     }
   }
 
+  #leap(chain: ChainFacts, roots: Buffer, height: number, end: bigint, head: string): void {
+    this.#reach(chain);
+    const next = this.#sizes.at(-1);
+    if (next !== undefined && BigInt(next) <= end)
+      throw new Error(`the scanner leaps over ${chain.id}:${next - 1}, which was asked for`);
+    chain.walk.leap(roots, height, head);
+  }
+
+  #mark(chain: ChainFacts, { chainId, seq, payload }: Payload): void {
+    this.#marks.hear(chain, seq, payload);
+    this.#rollbacks.hear(payload);
+    this.#successors.hear(chainId, seq, payload);
+    this.#interruptions.hear(chainId, seq, payload);
+  }
+
   /** Notes what the chain is now, if that was asked for. */
   #reach(chain: ChainFacts): void {
     const { id, walk } = chain;
@@ -341,10 +385,11 @@ export class Judge {
     this.#interruptions.hear(row.chainId, row.seq, row.payload);
     const read = readCanonical(row.payload);
     if ('problem' in read) this.#find('payload_not_canonical', chain, row.seq, read.problem);
-    else {
-      if (follows) this.#times.hear(chain, row.seq, read.value);
-      this.contents.push(...contentsOf(row.chainId, row.seq, read.value));
-    }
+    else this.contents.push(...contentsOf(row.chainId, row.seq, read.value));
+    if (!follows) return;
+    const value = saidBy(read, row.payload);
+    this.#times.hear(chain, { seq: row.seq, at: timeOf(value).at });
+    hearUncovered(chain, row.seq, value);
   }
 
   /** Between its tombstone and its purge a record stands twice, with equal hashes: that is no duplicate. */
@@ -372,5 +417,15 @@ export class Judge {
 
   #report(...found: Parameters<Report>): void {
     this.#found.report(...found);
+  }
+}
+
+/** What is not canonical may be JSON all the same: an engine reads when it was recorded. */
+function saidBy(read: ReturnType<typeof readCanonical>, payload: string | Uint8Array): unknown {
+  if ('value' in read) return read.value;
+  try {
+    return JSON.parse(typeof payload === 'string' ? payload : '') as unknown;
+  } catch {
+    return undefined;
   }
 }

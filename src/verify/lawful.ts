@@ -79,6 +79,11 @@ export class Lawful {
     }
   }
 
+  /** Places of a chain whose record hashes it must hear of. */
+  askedOf(chainId: string): readonly bigint[] {
+    return this.#places.get(chainId) ?? [];
+  }
+
   /** A tombstone whose row is gone. */
   gone({ chainId, seq, reason, expiresAt, recordHash }: Row): void {
     if (reason === 'expired') {

@@ -1,7 +1,16 @@
 import type { Store } from '../store/client.ts';
 import { readContents } from './contents.ts';
-import { PAGE_RANGES, PAGE_ROWS, packed, planScan, readHeads, readPayloads, readRows } from './rows.ts';
-import type { Scanned, Scanner, Scope, Stretch } from './scan.ts';
+import {
+  PAGE_RANGES,
+  PAGE_ROWS,
+  packed,
+  planScan,
+  readHeads,
+  readPayloads,
+  readReferences,
+  readRows,
+} from './rows.ts';
+import type { Scanned, Scanner, Scope } from './scan.ts';
 
 /** Reads every row: the judge hashes them all itself, and the engine is asked for nothing but its columns. */
 export function nodeScanner(store: Store, scope: Scope = {}): Scanner {
@@ -15,7 +24,8 @@ export function nodeScanner(store: Store, scope: Scope = {}): Scanner {
       const packs = packed(await plan, { rows: PAGE_ROWS, chains: PAGE_RANGES });
       for (const parts of packs) yield* readRows(store, parts);
     },
-    payloads: (stretches: readonly Stretch[]) => readPayloads(store, stretches),
+    payloads: (spans) => readPayloads(store, spans),
+    references: (spans) => readReferences(store, spans),
     heads: (places) => readHeads(store, places),
     contents: (places) => readContents(store, places, 'here'),
   };

@@ -1,7 +1,8 @@
 import type { QueryParameters, Store } from '../store/client.ts';
 import type { Baseline } from './baseline.ts';
-import { COLUMNS } from './columns.ts';
-import type { Head, Payload, Row, Scope, Stretch } from './scan.ts';
+import { COLUMNS, RECORDED_AT, SAID } from './columns.ts';
+import type { OpenIntent } from './interruptions.ts';
+import type { Head, Payload, Row, Scope, Span, Time } from './scan.ts';
 
 /** A chain's places from `from` to `to`, both included. */
 export interface Range {
@@ -27,6 +28,9 @@ export const CHAIN_NAME = `if(isValidUTF8(chain_id), chain_id, concat('\ufffd', 
 
 /** Of a record, as `payloadOf` reads it. */
 export const PAYLOAD = `isValidUTF8(payload) AS is_text, if(is_text, payload, base64Encode(payload)) AS payload_text`;
+
+/** Whether a record may refer to a content: never false where it does. */
+export const REFERS = `position(payload, '"ref":"') > 0`;
 
 const ONE = 'chain_id = unhex({chain:String}) AND seq BETWEEN {from:UInt64} AND {to:UInt64}';
 const bound = (of: 'from' | 'to') =>
@@ -119,6 +123,7 @@ const COMPARED = COLUMNS.map(
 const rowsIn = (places: string) => `
 SELECT * FROM
 (
+    WITH ${SAID} AS said
     SELECT lower(hex(chain_id)) AS bytes, seq, true AS live, '' AS reason, toUnixTimestamp(expires_at) AS expires, toUnixTimestamp(purge_after) AS purge, lower(hex(record_hash)) AS hash, lower(hex(SHA256(payload))) AS digest,
            ${PAYLOAD}, [${COMPARED}] AS columns
     FROM spanledger.audit_records WHERE ${places}
@@ -187,34 +192,73 @@ async function* readPage(store: Store, { ranges, limit }: Page): AsyncGenerator<
   }
 }
 
-/** The payloads at places where each has one record, in their order: of one chain, or of up to `PAGE_RANGES`, a range each. */
-export async function* readPayloads(store: Store, stretches: readonly Stretch[]): AsyncGenerator<Payload> {
-  const stretched = stretches.map((each) => ({
-    ...each,
-    chainBytes: bytesOfName(each.chainId),
-  }));
-  const names = new Map(stretched.map(({ chainBytes, chainId }) => [chainBytes, chainId]));
-  for await (const { ranges } of pagesOf(store, stretched)) {
-    const { where, parameters } = placesIn(ranges);
-    const sql = `SELECT lower(hex(chain_id)) AS bytes, seq, ${PAYLOAD} FROM spanledger.audit_records WHERE ${where} ORDER BY chain_id, seq`;
-    const rows = await store.query<Pick<RawRow, 'bytes' | 'seq' | 'is_text' | 'payload_text'>>(
-      sql,
-      parameters,
-    );
-    for (const row of rows)
-      yield { chainId: names.get(row.bytes)!, seq: BigInt(row.seq), payload: payloadOf(row) };
-  }
+/** The payloads at places where each has one record, in their order: of one chain, or of up to `PAGE_RANGES`, a span each. */
+export async function* readPayloads(store: Store, spans: readonly Span[]): AsyncGenerator<Payload> {
+  const ranges = spans.map((each) => ({ ...each, chainBytes: bytesOfName(each.chainId) }));
+  for await (const { ranges: page } of pagesOf(store, ranges))
+    yield* await readTold(store, page, PAYLOAD, '1');
 }
 
-/** What a chain says of itself: in one partition, and few. */
-export const MARKS = `retention_class = 'ledger' AND action IN ('chain_opened', 'chain_closed', 'chain_enrolled', 'checkpoint')`;
+/** What records that may refer to contents say of them, as `readPayloads`. */
+export async function* readReferences(store: Store, spans: readonly Span[]): AsyncGenerator<Payload> {
+  const ranges = spans.map((each) => ({ ...each, chainBytes: bytesOfName(each.chainId) }));
+  const content = `isValidUTF8(payload) AS is_text, JSONExtractRaw(if(is_text, payload, ''), 'content') AS payload_text`;
+  yield* await readTold(store, ranges, content, REFERS);
+}
+
+/** Times of a stretch, each. */
+export async function readTimes(store: Store, range: Range): Promise<Time[]> {
+  const { where, parameters } = placesIn([range]);
+  return (
+    await store.query<{ seq: string; at: string }>(
+      `SELECT seq, ${RECORDED_AT} AS at FROM (SELECT seq, ${SAID} AS said FROM spanledger.audit_records WHERE ${where}) ORDER BY seq`,
+      parameters,
+    )
+  ).map(({ seq, at }) => ({ seq: BigInt(seq), at }));
+}
+
+/** Intents of tool calls in these ranges, without an outcome there. */
+export async function readIntents(store: Store, ranges: readonly Range[]): Promise<OpenIntent[]> {
+  const { where, parameters } = placesIn(ranges);
+  const names = new Map(ranges.map(({ chainBytes, chainId }) => [chainBytes, chainId]));
+  const rows = await store.query<{ trace: string; span: string; place: [string, string, string] }>(
+    `SELECT said.trace.trace_id AS trace, said.trace.span_id AS span,
+            argMaxIf((lower(hex(chain_id)), toString(seq), said.recorded_at), (chain_id, seq), phase = 'intent') AS place
+     FROM
+     (
+         SELECT chain_id, seq, phase, JSONExtract(payload, 'Tuple(recorded_at String, trace Tuple(span_id String, trace_id String))') AS said
+         FROM spanledger.audit_records WHERE ${where} AND action = 'tool_invoked' AND phase IN ('intent', 'outcome')
+     )
+     GROUP BY trace, span HAVING countIf(phase = 'intent') > 0 AND countIf(phase = 'outcome') = 0`,
+    parameters,
+  );
+  return rows.map(({ trace, span, place: [bytes, seq, recordedAt] }) => ({
+    chainId: names.get(bytes)!,
+    seq: BigInt(seq),
+    traceId: trace,
+    spanId: span,
+    recordedAt,
+  }));
+}
+
+/** What a chain says of itself and of others: in one partition, and few. */
+const MARKS = `retention_class = 'ledger' AND action IN ('chain_opened', 'chain_closed', 'chain_enrolled', 'checkpoint', 'fork_detected')`;
 
 /** The payloads of such records at these places, in their order. */
-export async function readMarks(store: Store, ranges: readonly Range[]): Promise<Payload[]> {
+export function readMarks(store: Store, ranges: readonly Range[]): Promise<Payload[]> {
+  return readTold(store, ranges, PAYLOAD, MARKS);
+}
+
+async function readTold(
+  store: Store,
+  ranges: readonly Range[],
+  told: string,
+  condition: string,
+): Promise<Payload[]> {
   const { where, parameters } = placesIn(ranges);
   const names = new Map(ranges.map(({ chainBytes, chainId }) => [chainBytes, chainId]));
   const rows = await store.query<Pick<RawRow, 'bytes' | 'seq' | 'is_text' | 'payload_text'>>(
-    `SELECT lower(hex(chain_id)) AS bytes, seq, ${PAYLOAD} FROM spanledger.audit_records WHERE ${where} AND ${MARKS} ORDER BY chain_id, seq`,
+    `SELECT lower(hex(chain_id)) AS bytes, seq, ${told} FROM spanledger.audit_records WHERE ${where} AND ${condition} ORDER BY chain_id, seq`,
     parameters,
   );
   return rows.map((row) => ({

@@ -1,5 +1,6 @@
 import type { Baseline } from './baseline.ts';
 import type { ContentPlace, FoundContent } from './contents.ts';
+import type { OpenIntent } from './interruptions.ts';
 
 /**
  * What a scanner yields, chain by chain in order of chain_id, within a chain in order of seq, the rows of one
@@ -20,10 +21,41 @@ export interface Stretch {
   prev: string;
   /** record_hash of `to`. Hex. */
   last: string;
-  /** record_hash of every place, in order, 32 bytes each. */
-  hashes: Buffer;
-  /** Those of its records that open the chain, close it or hold a checkpoint, in order. */
+  /** The tree over its places, in order and without a gap. */
+  nodes: Nodes[];
+  /** Those of its records that say something of chains, in order. */
   marks: Payload[];
+  /**
+   * When its records were recorded, in order: where these times ascend within a day only the first, the last and those
+   * next to what was asked for.
+   */
+  times: Time[];
+  /** Intents of tool calls without an outcome in the stretch. */
+  intents: OpenIntent[];
+  /** Newest `recorded_at` of its tool calls; empty where it has none. */
+  lastCall: string;
+  /** Some of its records may refer to contents. */
+  refers: boolean;
+}
+
+/** Perfect subtrees of one height next to each other: their roots, 32 bytes each. Those of height 0 are record hashes. */
+export interface Nodes {
+  from: bigint;
+  height: number;
+  hashes: Buffer;
+}
+
+export interface Time {
+  seq: bigint;
+  /** `recorded_at`, which may be anything. */
+  at: string;
+}
+
+/** Consecutive places of a chain. */
+export interface Span {
+  chainId: string;
+  from: bigint;
+  to: bigint;
 }
 
 /** What is to be scanned: all of it, unless said. */
@@ -32,6 +64,8 @@ export interface Scope {
   chains?: readonly string[];
   /** What is known: only what follows it, and what it does not know. Chains that are closed are passed over. */
   baseline?: Baseline;
+  /** Places of a chain whose record hashes and times are asked for, whatever else is told of them in short. */
+  asked?: (chainId: string) => readonly bigint[];
 }
 
 /** A place, and what stands there. */
@@ -75,8 +109,10 @@ export interface Scanner {
   /** Places to be scanned, for progress. */
   total(): Promise<number>;
   scan(): AsyncGenerator<Scanned>;
-  /** The payloads of some stretches, for which one query is enough. */
-  payloads(stretches: readonly Stretch[]): AsyncGenerator<Payload>;
+  /** The payloads at places of stretches, a span a chain, for which one query is enough. */
+  payloads(spans: readonly Span[]): AsyncGenerator<Payload>;
+  /** Likewise, what records that may refer to contents say of them: JSON of `content`. */
+  references(spans: readonly Span[]): AsyncGenerator<Payload>;
   /** What stands at some places now: those that are gone are not in the answer. */
   heads(places: readonly { chainId: string; seq: bigint }[]): Promise<Head[]>;
   /** What the vault has at some places, for which one query is enough; undefined where there is no vault to ask. */

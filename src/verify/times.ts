@@ -1,6 +1,7 @@
 import type { ChainFacts } from './chain-facts.ts';
 import type { Report } from './findings.ts';
 import type { Points } from './points.ts';
+import type { Time } from './scan.ts';
 
 const RECORDED_AT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 /** A writer with a key tells of itself every five minutes: it does not say nothing for a day. */
@@ -21,9 +22,8 @@ export class Times {
   }
 
   /** @param chain which has come past that place, or is there. */
-  hear(chain: ChainFacts, seq: bigint, record: unknown): void {
-    const { recorded_at: at, action } = (record ?? {}) as { recorded_at?: unknown; action?: unknown };
-    if (typeof at !== 'string' || !RECORDED_AT.test(at)) return;
+  hear(chain: ChainFacts, { seq, at }: Time): void {
+    if (!RECORDED_AT.test(at)) return;
     const before = chain.recordedAt;
     if (seq === 0n) chain.openedAt = at;
     if (before !== undefined && !this.#told.has(chain.id)) {
@@ -40,15 +40,26 @@ export class Times {
     }
     chain.recordedAt = at;
     this.#points?.heard(chain.id, Number(seq) + 1, at);
-    // What covers others need not be covered itself, and nothing follows an end.
-    if (action === 'chain_closed') return;
-    if (action === 'checkpoint') {
-      if (!chain.badNotes.has(seq)) chain.sinceNote = undefined;
-      return;
-    }
-    chain.sinceNote ??= at;
-    if (seq >= BigInt(chain.listedSize)) chain.sinceListing ??= at;
   }
+}
+
+/** Since when no checkpoint covers a chain's records, nor its last listing: all from its newest good checkpoint on are heard. */
+export function hearUncovered(chain: ChainFacts, seq: bigint, record: unknown): void {
+  const { at, action } = timeOf(record);
+  if (!RECORDED_AT.test(at)) return;
+  // What covers others need not be covered itself, and nothing follows an end, which may hold a checkpoint too.
+  const isEnd = action === 'chain_closed';
+  if (isEnd ? chain.checkpoint === Number(seq) : action === 'checkpoint' && !chain.badNotes.has(seq))
+    chain.sinceNote = undefined;
+  if (isEnd || action === 'checkpoint') return;
+  chain.sinceNote ??= at;
+  if (seq >= BigInt(chain.listedSize)) chain.sinceListing ??= at;
+}
+
+/** Of a record that may be anything. */
+export function timeOf(record: unknown): { at: string; action: unknown } {
+  const { recorded_at: at, action } = (record ?? {}) as { recorded_at?: unknown; action?: unknown };
+  return { at: typeof at === 'string' ? at : '', action };
 }
 
 /** A keeper may rest for as long as it likes: its chain goes on across starts. */

@@ -9,12 +9,12 @@ import { type AnchorView, sizesOutside } from './outside.ts';
 import { isPartOf, stateOf } from './part.ts';
 import { Points } from './points.ts';
 import { checkReceipts, type ReceiptTrust } from './receipts.ts';
-import { PAGE_RANGES, PAGE_ROWS } from './rows.ts';
-import type { Head, Scanner, Stretch } from './scan.ts';
+import type { Head, Scanner } from './scan.ts';
 import type { Schema } from './schema.ts';
 import { type Source, storeSource } from './source.ts';
 import { nextState, type StateFile, type VerifierState } from './state.ts';
 import { ledgerKeys, type TrustFile } from './trust.ts';
+import { judgeContents, Unread } from './unread.ts';
 
 export interface VerifyOptions {
   ledgerId: string;
@@ -48,7 +48,10 @@ export interface VerifyOptions {
   anchors?: readonly AnchorView[];
   /** By what the timestamps and cosignatures in receipts are checked. @default by the trust file alone */
   receipts?: ReceiptTrust;
-  /** Checks the signature of every timestamp, and not only where its time counts. */
+  /**
+   * Checks the signature of every timestamp, and not only where its time counts; and the canonical form of every payload,
+   * also where a good checkpoint of its chain covers it. The `node` engine reads all of them anyway.
+   */
   full?: boolean;
   /** What could not be asked, and why: without it nothing is wholly proven. */
   unchecked?: readonly string[];
@@ -70,8 +73,8 @@ export interface Judgement {
 }
 
 /**
- * Recomputes every hash, link and column of a ledger, and the canonical form of every payload; judges its checkpoints,
- * rounds and anchors. Writes nothing. Zero records are never valid.
+ * Recomputes every hash, link and column of a ledger, and the canonical form of what no checkpoint of its chain covers;
+ * judges its checkpoints, rounds and anchors. Writes nothing. Zero records are never valid.
  *
  * @throws SpanledgerError `store_unreachable`, `store_failed`
  */
@@ -102,19 +105,23 @@ export async function judgeSource(source: Source, options: VerifyOptions): Promi
   const outside = isJudged ? await preread(source, before, isIncremental, options, asOf) : undefined;
   const control = outside?.lines.flat().map(({ chainId }) => chainId) ?? [];
   const chains = part === undefined ? options.chains : [...new Set([...part.chains, ...control])];
-  const scanner = source.scanner({ ...(chains && { chains }), ...(baseline && { baseline }) });
   const judge = new Judge({
     ledgerId,
     asOf,
     ...(baseline && { baseline }),
     ...outside,
   });
+  const scanner = source.scanner({
+    ...(chains && { chains }),
+    ...(baseline && { baseline }),
+    asked: (chainId) => judge.asked(chainId),
+  });
   const total = await scanner.total();
   if (baseline !== undefined) {
     const known = headsOf(baseline, chains);
     judge.heads(known, await scanner.heads(known), 'rollback');
   }
-  await readAll(judge, scanner, (done) => options.progress?.(done, total));
+  await readAll(judge, scanner, options.full === true, (done) => options.progress?.(done, total));
   for (const intent of await source.unanswered(judge.openIntents)) judge.interrupted(intent);
   await judgeContents(judge, scanner, 1);
   const { ends } = judge;
@@ -239,66 +246,26 @@ function headsOf(baseline: Baseline, chains: readonly string[] | undefined): Hea
     .map(([id, { size, head }]) => ({ chainId: id, seq: BigInt(size) - 1n, hash: head }));
 }
 
-async function readAll(judge: Judge, scanner: Scanner, progress: (done: number) => void): Promise<void> {
-  const clean = new Clean(judge, scanner);
+async function readAll(
+  judge: Judge,
+  scanner: Scanner,
+  isFull: boolean,
+  progress: (done: number) => void,
+): Promise<void> {
+  const unread = new Unread(judge, scanner, isFull);
   for await (const found of scanner.scan()) {
     if (found.what === 'row') {
       // The judge hears the records of a chain in their order.
-      await clean.checkFor(found.chainId);
+      await unread.checkFor(found.chainId);
       judge.row(found);
     } else {
       judge.stretch(found);
-      await clean.add(found);
+      await unread.add(found);
     }
     await judgeContents(judge, scanner, CONTENTS_AT_ONCE);
     progress(judge.records);
   }
-  await clean.check();
+  await unread.check();
 }
 
 const NOT_ASKED: Schema = { differences: [], unchecked: [] };
-
-/** Asks for what records refer to, once there is so much of it: of a ledger without a vault, for nothing. */
-async function judgeContents(judge: Judge, scanner: Scanner, least: number): Promise<void> {
-  while (judge.contents.length >= least) {
-    const places = judge.contents.splice(0, CONTENTS_AT_ONCE);
-    const found = await scanner.contents(places);
-    if (found !== undefined) judge.vault(places, found);
-  }
-}
-
-/** Stretches whose payloads are still to be read for their canonical form: short ones are read together. */
-class Clean {
-  readonly #judge: Judge;
-  readonly #scanner: Scanner;
-  #stretches: Stretch[] = [];
-  #rows = 0;
-
-  constructor(judge: Judge, scanner: Scanner) {
-    this.#judge = judge;
-    this.#scanner = scanner;
-  }
-
-  async add(stretch: Stretch): Promise<void> {
-    const last = this.#stretches.at(-1);
-    const sameChain = last?.chainId === stretch.chainId;
-    // One range a chain is what one query takes.
-    if (sameChain && last.to + 1n !== stretch.from) await this.check();
-    if (sameChain && last.to + 1n === stretch.from) last.to = stretch.to;
-    else this.#stretches.push({ ...stretch });
-    this.#rows += Number(stretch.to - stretch.from) + 1;
-    if (this.#rows >= PAGE_ROWS || this.#stretches.length >= PAGE_RANGES) await this.check();
-  }
-
-  /** Those of this chain, if there are any: they come before what follows now. */
-  async checkFor(chainId: string): Promise<void> {
-    if (this.#stretches.at(-1)?.chainId === chainId) await this.check();
-  }
-
-  async check(): Promise<void> {
-    if (this.#rows === 0) return;
-    for await (const payload of this.#scanner.payloads(this.#stretches)) this.#judge.payload(payload);
-    this.#stretches = [];
-    this.#rows = 0;
-  }
-}

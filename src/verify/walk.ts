@@ -72,6 +72,17 @@ export class Walk {
     if (hashes.length > 0) this.#head = this.#pending!;
   }
 
+  /** Through the next perfect subtrees of that height, of which the last place has the hash `head`. */
+  leap(roots: Buffer, height: number, head: string): void {
+    this.#settle();
+    const places = 2 ** height;
+    for (let at = 0; at < roots.length; at += 32) {
+      this.#join(roots.toString('hex', at, at + 32), Number(this.#size) / places);
+      this.#size += BigInt(places);
+    }
+    this.#head = head;
+  }
+
   /** Over a hole to the place `seq`, before which `hash` is said to stand. */
   skip(seq: bigint, hash: string): void {
     this.#size = seq;
@@ -82,10 +93,16 @@ export class Walk {
 
   #settle(): void {
     if (this.#pending === undefined) return;
-    let node = this.#pending;
+    const node = this.#pending;
     this.#pending = undefined;
+    this.#join(node, Number(this.#size) - 1);
+  }
+
+  /** @param n how many nodes of its height stand before it. */
+  #join(root: string, n: number): void {
     if (this.#peaks === undefined) return;
-    for (let n = Number(this.#size) - 1; n % 2 === 1; n = (n - 1) / 2)
+    let node = root;
+    for (let before = n; before % 2 === 1; before = (before - 1) / 2)
       node = nodeHash(this.#peaks.pop()!, node);
     this.#peaks.push(node);
   }

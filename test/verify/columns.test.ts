@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../src/record/canonical.ts';
-import { COLUMNS } from '../../src/verify/columns.ts';
+import { FIELDS_TYPE } from '../../src/verify/columns.ts';
 import { codeOf, memoryFolder, openStore, sealChain } from '../support/ledger-kit.ts';
 import { butOfSchema, TamperedLedger, told } from '../support/tampered-ledger.ts';
 
@@ -41,7 +41,7 @@ beforeAll(async () => {
 beforeEach(() => ledger.rebuild());
 afterAll(() => ledger.store.close());
 
-const TYPE = /'(Tuple\(.*\))'/.exec(COLUMNS[0].expected)![1]!;
+const TYPE = FIELDS_TYPE;
 
 /** Makes the engine derive a column from something else, also in the rows it has. */
 async function forge(column: string, type: string, expression: string): Promise<void> {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { layoutOf } from '../../src/config/layout.ts';
 import { Store } from '../../src/store/client.ts';
 import { created, migrate, migrations, REGISTER } from '../../src/store/migrate.ts';
-import { COLUMNS } from '../../src/verify/columns.ts';
+import { FIELDS_TYPE } from '../../src/verify/columns.ts';
 import { isSystemTable, readSchema } from '../../src/verify/schema.ts';
 import { memoryFolder, openStore, sealChain } from '../support/ledger-kit.ts';
 import { TamperedLedger, told } from '../support/tampered-ledger.ts';
@@ -41,7 +41,7 @@ async function mismatches(): Promise<string[]> {
 
 const alter = (what: string, table = RECORDS) => `ALTER TABLE ${table} ${what} SETTINGS mutations_sync = 2`;
 
-const TYPE = /'(Tuple\(.*\))'/.exec(COLUMNS[0].expected)![1]!;
+const TYPE = FIELDS_TYPE;
 
 const ALIASES = [
   ...created()

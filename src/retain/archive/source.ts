@@ -38,6 +38,7 @@ export class ArchiveSource implements Source {
       total: async () => this.#archive.read.manifest.files.reduce((sum, { rows }) => sum + rows, 0),
       scan: () => this.#scan(chains),
       payloads: async function* () {},
+      references: async function* () {},
       // Files are looked at once: whether they have changed since is asked of each.
       heads: async () => [...this.#ends.values()],
       contents: async (places) => {
