@@ -6,7 +6,7 @@ import type { Anchoring } from '../keeper/publishing.ts';
 import { tellWebhook } from '../keeper/webhook.ts';
 import type { Keeper, Kept } from '../keeper.ts';
 import { answered, type RetainAsk } from '../retain/ask.ts';
-import type { Retained, Retention } from '../retain/retention.ts';
+import type { Retained, Retention, RunOptions } from '../retain/retention.ts';
 import type { RetentionStatus } from '../retain/status.ts';
 import type { Verification } from '../verify/findings.ts';
 import { errorFields, type Logger } from './log.ts';
@@ -136,18 +136,19 @@ export class Keeping {
   async #run(): Promise<void> {
     const { signal } = this.#end;
     while (!signal.aborted) {
-      await this.#attempt(async () => {
+      const isKept = await this.#attempt(async () => {
         await this.keep();
         await this.#verifyAll();
       });
-      await this.#retainIfDue();
+      if (isKept) await this.#retainIfDue();
       await wait(this.#options.roundSeconds * 1_000, undefined, { signal, ref: false }).catch(() => {});
     }
   }
 
-  async #attempt(work: () => Promise<unknown>): Promise<void> {
+  async #attempt(work: () => Promise<unknown>): Promise<boolean> {
     try {
       await work();
+      return true;
     } catch (error) {
       this.counts.failures += 1;
       const level = isSpanledgerError(error, 'keeper_busy') ? 'info' : 'error';
@@ -155,13 +156,14 @@ export class Keeping {
       if (isSpanledgerError(error, 'journal_broken')) this.#broken(error);
       // Found only as it wrote, by one that was let in as it opened.
       if (isSpanledgerError(error, 'keeper_conflict')) this.counts.refused = error.code;
+      return false;
     }
   }
 
   /** As `spanledger retention` and `spanledger hold` ask for. */
-  async retain(ask: RetainAsk): Promise<unknown> {
+  async retain(ask: RetainAsk, keep: RunOptions['keep'] = () => this.keep()): Promise<unknown> {
     const { retention } = await this.held();
-    const answer = await answered(retention, ask, { keep: () => this.keep() });
+    const answer = await answered(retention, ask, { keep });
     if (ask.what === 'run' && !ask.isDry) this.counts.retentions += 1;
     if (ask.what !== 'status') await this.#noteRetention(retention);
     return answer;
@@ -177,7 +179,9 @@ export class Keeping {
         if (this.counts.retention === undefined) await this.#noteRetention(retention);
         return;
       }
-      const run = (await this.retain({ what: 'run', isDry: false })) as Retained;
+      // A round has just been made, and perhaps everything verified.
+      const keep = async () => ({ verification: this.counts.verified! });
+      const run = (await this.retain({ what: 'run', isDry: false }, keep)) as Retained;
       const { due, held, unarchived, expired, purged, unsound } = run;
       log.info({ due, held, unarchived, expired, purged }, 'retention');
       if (unsound > 0) log.error({ unsound }, 'records do not hash, and stay');
