@@ -298,4 +298,12 @@ export const ARCHIVES: Attack[] = [
     ['manifest_invalid :0'],
     (ledger) => ledger.remove(`${ledger.of('K')} AND seq >= 5`),
   ),
+  attack(
+    82,
+    'a part as the whole: a partition',
+    forged((manifest) => {
+      Object.assign(manifest, { kind: 'partition', retention_class: 'ledger', partition: '210001' });
+    }),
+    ['manifest_invalid :0'],
+  ),
 ];

@@ -15,7 +15,7 @@ import { type Part, packed, planScan } from '../../verify/rows.ts';
 import { ArchiveFile } from './folder.ts';
 import { RangeList } from './ranges.ts';
 import { rowOf } from './rows.ts';
-import { type Fingerprint, Fingerprints, fingerprintIn, saveRows } from './tables.ts';
+import { type Fingerprint, Fingerprints, fingerprintIn, type Places, saveRows } from './tables.ts';
 
 /** A file has so many rows, of so many chains, or fewer. */
 const MOST = { rows: 200_000, chains: 500 };
@@ -64,7 +64,7 @@ export async function exportLedger(options: ExportOptions): Promise<Exported> {
   for (const parts of packed(plan, most)) {
     for (const kind of ['records', 'tombstones'] as const) {
       const name = `${kind}-${String(files[kind].length + 1).padStart(6, '0')}.parquet`;
-      const file = await writeFile(store, kind, parts, out, name);
+      const file = await writeRows(store, kind, { ranges: parts }, out, name);
       if (file !== undefined) files[kind].push(file);
     }
     done += parts.reduce((sum, { rows }) => sum + rows, 0);
@@ -113,18 +113,23 @@ function requireNameable({ chainId, to }: Part): void {
   });
 }
 
-/** Undefined where there is nothing of that kind. */
-async function writeFile(
+/**
+ * Writes a file of an archive, reads it back, and compares it with the store.
+ *
+ * @returns undefined where there is nothing of that kind.
+ * @throws SpanledgerError `archive_failed`
+ */
+export async function writeRows(
   store: Store,
   kind: FileKind,
-  parts: readonly Part[],
+  places: Places,
   out: string,
   name: string,
 ): Promise<ManifestFile | undefined> {
-  const stored = await fingerprintIn(store, kind, parts);
+  const stored = await fingerprintIn(store, kind, places);
   if (stored.rows === 0) return undefined;
   const path = join(out, name);
-  await saveRows(store, kind, parts, path);
+  await saveRows(store, kind, places, path);
   settle(path);
   const { file, found } = await readBack(out, name, kind);
   if (found.rows === stored.rows && found.sum === stored.sum) return file;

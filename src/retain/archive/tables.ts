@@ -57,14 +57,31 @@ export interface Fingerprint {
   sum: bigint;
 }
 
-/** Writes what a table has at some places to a file. */
-export function saveRows(
-  store: Store,
-  kind: FileKind,
-  ranges: readonly Range[],
-  path: string,
-): Promise<void> {
+/** Places of a table; with a partition, only what of them stands in that. */
+export interface Places {
+  ranges: readonly Range[];
+  partition?: PartitionName | undefined;
+}
+
+export interface PartitionName {
+  retentionClass: string;
+  /** In which its records may go: `YYYYMM`. */
+  month: string;
+}
+
+function whereIn({ ranges, partition }: Places): ReturnType<typeof placesIn> {
   const { where, parameters } = placesIn(ranges);
+  if (partition === undefined) return { where, parameters };
+  const { retentionClass, month } = partition;
+  return {
+    where: `retention_class = {class:String} AND toYYYYMM(expires_at) = {month:UInt32} AND (${where})`,
+    parameters: { ...parameters, class: retentionClass, month: Number(month) },
+  };
+}
+
+/** Writes what a table has at some places to a file. */
+export function saveRows(store: Store, kind: FileKind, places: Places, path: string): Promise<void> {
+  const { where, parameters } = whereIn(places);
   const query: SavedQuery = {
     sql: `SELECT * FROM ${selected(kind, where)} ${ORDER[kind]}`,
     structure: COLUMNS[kind].map(([name, type]) => `${name} ${type}`).join(', '),
@@ -74,12 +91,8 @@ export function saveRows(
 }
 
 /** What a table has at some places. */
-export async function fingerprintIn(
-  store: Store,
-  kind: FileKind,
-  ranges: readonly Range[],
-): Promise<Fingerprint> {
-  const { where, parameters } = placesIn(ranges);
+export async function fingerprintIn(store: Store, kind: FileKind, places: Places): Promise<Fingerprint> {
+  const { where, parameters } = whereIn(places);
   const [found] = await store.query<{ rows: string; sum: string }>(
     `SELECT count() AS rows, toString(sum(reinterpretAsUInt256(SHA256(${COMPARED[kind]})))) AS sum FROM (SELECT * FROM ${selected(kind, where)} ${ORDER[kind]})`,
     parameters,

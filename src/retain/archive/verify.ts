@@ -33,6 +33,10 @@ export async function verifyArchive(path: string, options: ArchiveOptions): Prom
   const archive = await ArchiveFolder.open(path);
   if (!(archive instanceof ArchiveFolder))
     return { verification: withoutManifest(archive, trust), chains: [] };
+  if (archive.read.manifest.kind === 'partition') {
+    await archive.close();
+    return { verification: withoutManifest(A_PART, trust), chains: [] };
+  }
   try {
     const { ledger_id: ledgerId, origin, created_at } = archive.read.manifest;
     const source = new ArchiveSource(archive, ledgerKeys(trust));
@@ -52,6 +56,13 @@ export async function verifyArchive(path: string, options: ArchiveOptions): Prom
     await archive.close();
   }
 }
+
+const A_PART: ArchiveProblem = {
+  what: 'manifest',
+  chainId: '',
+  seq: 0n,
+  detail: 'it is of a part of a ledger, and says nothing of the rest',
+};
 
 /** Nothing says what there should be. */
 function withoutManifest({ what, detail }: ArchiveProblem, trust: TrustFile): Verification {
