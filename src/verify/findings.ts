@@ -37,6 +37,7 @@ export const FINDINGS = {
   content_mismatch: 'critical',
   schema_mismatch: 'critical',
   read_inconsistent: 'critical',
+  policy_unrecorded: 'warning',
   hold_release_unauthorised: 'warning',
   trust_changed: 'warning',
   clock_regression: 'warning',

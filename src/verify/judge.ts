@@ -243,6 +243,13 @@ export class Judge {
     // Of a chain that is amiss itself nobody can say where it should have ended.
     const endOf = (id: string) =>
       this.#found.statusOf(id) === 'tampered' ? undefined : this.#found.chains.get(id)?.walk;
+    for (const [id, before] of this.#marks.policies.unrecorded())
+      this.#found.report(
+        'policy_unrecorded',
+        id,
+        0n,
+        `it is under another policy than the chain before it, ${before}, and no policy_changed says so`,
+      );
     for (const [id, seq, why] of [...this.#successors.forks(endOf)]) this.#report('fork', id, seq, why);
     this.#found.sort();
   }

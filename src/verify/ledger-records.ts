@@ -71,7 +71,7 @@ export interface Hold {
   covers: Ranges;
 }
 
-type Fields = { [field: string]: unknown };
+export type Fields = { [field: string]: unknown };
 
 const CHAIN_ID = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const RECORD_ID = /^([a-z0-9][a-z0-9._-]{0,127}):(0|[1-9]\d{0,19})$/;

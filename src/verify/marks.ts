@@ -2,6 +2,7 @@ import type { ChainFacts } from './chain-facts.ts';
 import { judgeNote, type NoteInPlace, writerKey } from './checkpoints.ts';
 import type { Report } from './findings.ts';
 import { controlOf, readEnrolled, readNote, readOpened } from './ledger-records.ts';
+import { Policies } from './policies.ts';
 
 /** Hears what chains say of themselves, each record at its place, and judges their checkpoints by their own key. */
 export class Marks {
@@ -9,6 +10,7 @@ export class Marks {
   readonly ledgerNotes = new Map<string, NoteInPlace[]>();
   /** Checkpoints that were good. */
   good = 0;
+  readonly policies = new Policies();
   readonly #report: Report;
 
   constructor(report: Report) {
@@ -20,6 +22,7 @@ export class Marks {
     const found = controlOf(payload);
     if (found === undefined) return;
     const { action, control } = found;
+    this.policies.hear(chain.id, seq, action, control);
     if (action === 'chain_opened' && seq === 0n) {
       chain.opened = readOpened(control);
       chain.key = chain.opened?.vkey === undefined ? undefined : writerKey(chain.opened.vkey, chain.id);

@@ -242,7 +242,7 @@ export async function readIntents(store: Store, ranges: readonly Range[]): Promi
 }
 
 /** What a chain says of itself and of others: in one partition, and few. */
-const MARKS = `retention_class = 'ledger' AND action IN ('chain_opened', 'chain_closed', 'chain_enrolled', 'checkpoint', 'fork_detected')`;
+const MARKS = `retention_class = 'ledger' AND action IN ('chain_opened', 'chain_closed', 'chain_enrolled', 'checkpoint', 'fork_detected', 'policy_changed')`;
 
 /** The payloads of such records at these places, in their order. */
 export function readMarks(store: Store, ranges: readonly Range[]): Promise<Payload[]> {
