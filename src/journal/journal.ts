@@ -7,6 +7,7 @@ import { makeDirectory } from '../config/durable.ts';
 import { isSpanledgerError, SpanledgerError } from '../errors.ts';
 import type { Memory } from '../record/memory.ts';
 import { type Change, decodeBody, decodeRecords, encodeBody } from './body.ts';
+import { type Gone, leftOf, tracesOf } from './forget.ts';
 import { journalKey } from './key.ts';
 import { FileLock } from './lock.ts';
 import { Log, SEGMENT_BYTES } from './log.ts';
@@ -341,6 +342,43 @@ export class Journal {
     const { shipped } = this;
     await this.#remembered.apply(this.#log, Date.now());
     this.#log.trim(Math.min(this.#remembered.applied, shipped.lsn - 1));
+  }
+
+  /**
+   * Lets go of what was erased: of each record its bytes in the log, of its data keys and of whom it was about what memory
+   * knows. Log and memory go on in new files, and the old are gone when it resolves. What it has once let go of costs no
+   * more than a look.
+   *
+   * @returns false where records wait that the store has not confirmed: the log is kept until they are.
+   * @throws SpanledgerError `journal_full`, `journal_broken`
+   */
+  async forget(gone: Gone): Promise<boolean> {
+    const traces = tracesOf(this.#remembered.all(), gone);
+    const writes: [string, unknown][] = [];
+    for (const [key, value] of this.#remembered.all()) {
+      const left = leftOf(key, value, gone, traces);
+      if (left !== value) writes.push([key, left]);
+    }
+    if (writes.length === 0 && !this.#logHas(gone)) return true;
+    await this.flush();
+    if (!this.unshipped().next().done) return false;
+    // In one go, so that no record comes between: all before the end is shipped, and memory knows it.
+    const { shipped } = this;
+    this.transact((transaction) => {
+      for (const [key, value] of writes) transaction.set(key, value);
+      transaction.moveShipped({ ...shipped, lsn: this.end + 1, records: 0 });
+    });
+    const end = this.shipped.lsn;
+    this.#log.turn();
+    await this.#remembered.rewrite(this.#log, Date.now());
+    this.#log.trim(Math.min(this.#remembered.applied, end - 1));
+    return true;
+  }
+
+  #logHas(gone: Gone): boolean {
+    for (const frame of this.#log.read(this.#log.first))
+      if (decodeRecords(frame.body).some(({ chainId, seq }) => gone.has(chainId, seq))) return true;
+    return false;
   }
 
   /** True when tidying would free a segment. */

@@ -200,6 +200,16 @@ export class Log {
     }
   }
 
+  /**
+   * Closes the open segment where it has any frame, so that `trim` may remove it.
+   *
+   * @throws SpanledgerError `journal_full`, `journal_broken`
+   */
+  turn(): void {
+    this.#refuseIfBroken();
+    if (this.#segments.at(-1)!.bytes > 0) this.#rotate();
+  }
+
   /** Removes the segments whose frames are all at or below `lsn`; the open one stays. */
   trim(lsn: number): void {
     while (this.#segments.length > 1 && this.#segments[1]!.first <= lsn + 1) {

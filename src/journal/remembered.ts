@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { makeDirectory, syncDirectory } from '../config/durable.ts';
@@ -76,8 +76,8 @@ interface Staged {
  */
 export class Remembered {
   readonly #dir: string;
-  readonly #env: RootDatabase<unknown, string>;
-  readonly #keys: Database<unknown, string>;
+  #env: RootDatabase<unknown, string>;
+  #keys: Database<unknown, string>;
   readonly #staged = new Map<string, Staged>();
   readonly #generations = new Map<string, Generation>();
   /** Keys read from the generation before: they are still used, and known here until they are written forward. */
@@ -92,7 +92,7 @@ export class Remembered {
   private constructor(dir: string, env: RootDatabase<unknown, string>) {
     this.#dir = dir;
     this.#env = env;
-    this.#keys = env.openDB<unknown, string>({ name: 'memory', encoding: 'json' });
+    this.#keys = keysOf(env);
     this.#applied = (this.#keys.get('applied') as number | undefined) ?? 0;
     for (const [space, generation] of Object.entries(
       (this.#keys.get('generations') ?? {}) as Record<string, Generation>,
@@ -103,18 +103,12 @@ export class Remembered {
 
   static open(dir: string): Remembered {
     makeDirectory(dir);
-    refuseDamaged(join(dir, 'data.mdb'));
+    // Of a rewriting that was cut short.
+    for (const name of readdirSync(dirname(dir)))
+      if (name.startsWith(`${basename(dir)}.`)) rmSync(join(dirname(dir), name), { recursive: true });
+    refuseDamaged(join(dir, DATA));
     try {
-      const env = open<unknown, string>({
-        path: dir,
-        noSubdir: false,
-        maxDbs: 2,
-        encoding: 'json',
-        // With it, a write that fails also rejects a promise that nobody can hear of, which ends the process.
-        eventTurnBatching: false,
-        // With it, what a failed sync left behind can be seen all the same, and closing declares it synced.
-        overlappingSync: false,
-      });
+      const env = openEnvironment(dir);
       syncDirectory(dir);
       return new Remembered(dir, env);
     } catch (cause) {
@@ -300,6 +294,81 @@ export class Remembered {
     }
   }
 
+  /** All that is remembered of every space, as `get` answers it. */
+  *all(): Generator<[string, unknown]> {
+    for (const [key, { value }] of this.#staged) yield [key, value];
+    for (const { key, value } of this.#keys.getRange()) {
+      const place = placeOf(key);
+      if (place === undefined || !this.#isPresent(place)) continue;
+      const name = `${place.space}|${place.rest}`;
+      if (!this.#staged.has(name)) yield [name, value];
+    }
+  }
+
+  /** It is what `get` answers: in the present generation, or in the one before and not in the present. */
+  #isPresent({ space, generation, rest }: { space: string; generation: number; rest: string }): boolean {
+    const { number } = this.#generation(space);
+    if (generation === number) return true;
+    return (
+      generation === number - 1 && this.#keys.get(`${generationPrefix(space, number)}${rest}`) === undefined
+    );
+  }
+
+  /**
+   * Writes all that is remembered into a new file, which takes the place of the old: what LMDB no longer needs stays readable
+   * in its file, for as long as it finds no other use for the page. What is null is forgotten, but for the journal's own
+   * state.
+   *
+   * @throws as `apply`
+   */
+  async rewrite(log: Pick<Log, 'committed' | 'flush'>, now: number): Promise<void> {
+    await this.apply(log, now);
+    while (this.#applying !== undefined) await this.#applying;
+    if (this.#broken !== undefined) throw this.#broken;
+    this.#applying = this.#durably(() => this.#rewrite()).finally(() => {
+      this.#applying = undefined;
+    });
+    await this.#applying;
+  }
+
+  async #rewrite(): Promise<void> {
+    // Not the same name twice: an environment that is open is found again by its path.
+    const dir = `${this.#dir}.${randomBytes(4).toString('hex')}`;
+    makeDirectory(dir);
+    const fresh = openEnvironment(dir);
+    try {
+      const keys = keysOf(fresh);
+      let slice: [string, unknown][] = [];
+      const write = async () => {
+        const due = slice;
+        slice = [];
+        await keys.transaction(() => {
+          for (const [key, value] of due) void keys.put(key, value);
+        });
+      };
+      for (const { key, value } of this.#keys.getRange()) {
+        const place = placeOf(key);
+        if (place !== undefined && (!this.#isPresent(place) || (value === null && place.space !== 'state')))
+          continue;
+        slice.push([key, value]);
+        if (slice.length >= SLICE_KEYS) await write();
+      }
+      await write();
+      await fresh.flushed;
+      const before = this.#env;
+      renameSync(join(dir, DATA), join(this.#dir, DATA));
+      this.#env = fresh;
+      this.#keys = keys;
+      syncDirectory(this.#dir);
+      await before.close();
+    } catch (error) {
+      if (this.#env !== fresh) await fresh.close();
+      throw error;
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  }
+
   async close(): Promise<void> {
     const closed = this.#env.close();
     // It might wait for ever for a write that has failed.
@@ -360,6 +429,25 @@ export class Remembered {
   }
 }
 
+const DATA = 'data.mdb';
+
+function openEnvironment(path: string): RootDatabase<unknown, string> {
+  return open<unknown, string>({
+    path,
+    noSubdir: false,
+    maxDbs: 2,
+    encoding: 'json',
+    // With it, a write that fails also rejects a promise that nobody can hear of, which ends the process.
+    eventTurnBatching: false,
+    // With it, what a failed sync left behind can be seen all the same, and closing declares it synced.
+    overlappingSync: false,
+  });
+}
+
+function keysOf(env: RootDatabase<unknown, string>): Database<unknown, string> {
+  return env.openDB<unknown, string>({ name: 'memory', encoding: 'json' });
+}
+
 /** What LMDB says of a write that failed: of a transaction, in a promise beside the error. Unheard, it would end the process. */
 async function reasonOf(thrown: unknown): Promise<unknown> {
   const told = (thrown as { commitError?: Promise<unknown> }).commitError;
@@ -409,6 +497,12 @@ function hasNoSpace(dir: string): boolean {
 function split(key: string): { space: string; rest: string } {
   const bar = key.indexOf('|');
   return { space: key.slice(0, bar), rest: key.slice(bar + 1) };
+}
+
+/** Where a stored key belongs; undefined for what is of the memory as a whole. */
+function placeOf(key: string): { space: string; generation: number; rest: string } | undefined {
+  const [, space, generation, rest] = /^([a-z]+)\|(\d{8})\|(.*)$/s.exec(key) ?? [];
+  return space === undefined ? undefined : { space, generation: Number(generation), rest: rest! };
 }
 
 /** Sorts as the number does. */
