@@ -121,6 +121,16 @@ export class Keeper {
     return this.#options.writer.journal.get(ROUND) as { round: number; at: number } | undefined;
   }
 
+  /** The ledger's key, as it is now. */
+  get signer(): Signer {
+    return this.#signer;
+  }
+
+  /** The newest of the ledger. */
+  get checkpoint(): Checkpoint | undefined {
+    return this.#options.writer.journal.get(LEDGER_CHECKPOINT) as Checkpoint | undefined;
+  }
+
   /** When everything was verified last, in microseconds since the epoch; 0 where it never was. */
   get verifiedAll(): number {
     return (this.#options.writer.journal.get(VERIFIED_ALL) as number | undefined) ?? 0;

@@ -1,0 +1,182 @@
+import type { Checkpoint } from '../../anchor/anchor.ts';
+import type { Signer } from '../../chain/signer.ts';
+import type { Clock } from '../../clock.ts';
+import { SpanledgerError } from '../../errors.ts';
+import type { Gone } from '../../journal/forget.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { pseudonymKinds } from '../../policy/pseudonym-kinds.ts';
+import { fromMicroseconds } from '../../record/time.ts';
+import type { Store } from '../../store/client.ts';
+import type { Verification } from '../../verify/findings.ts';
+import { LawfulRecords, type OwnLine } from '../own-line.ts';
+import { certificatesOf } from './certify.ts';
+import { type Asked, type Erasing, type Outcome, plan, request, runErasure, runErasures } from './erasing.ts';
+import { type PlanTold, tellPlan } from './plan.ts';
+import { type Request, requestsIn } from './requests.ts';
+
+export interface ErasureOptions {
+  store: Store;
+  ledgerId: string;
+  origin: string;
+  policy: () => Policy;
+  clock: Clock;
+  signer: () => Signer;
+  /** The ledger's newest. */
+  checkpoint: () => Checkpoint | undefined;
+  lend: <T>(work: (line: OwnLine) => Promise<T>) => Promise<T>;
+  /** Has each journal of the directory let go. @returns the names of those that another process has */
+  forget: (gone: Gone) => Promise<string[]>;
+  /** Has each archive's copy rewritten. @returns what is left to do, a line each */
+  rewriteArchives?: Erasing['rewriteArchives'];
+}
+
+/** What is told of an erasure that was planned, done, or gone on with. */
+export interface ErasureTold extends PlanTold {
+  /** Null of a plan, and where there is nothing of that person. */
+  request_id: string | null;
+  state: 'planned' | 'nothing' | 'refused' | 'incomplete' | 'complete';
+  /** Records that the ledger says are erased, and data keys. */
+  erased: number;
+  keys: number;
+  /** They do not hash, and stay as the evidence. */
+  unsound: number;
+  /** Why it is not complete yet, a line each. */
+  waiting: string[];
+  /** Signed notes; none before it is complete, but for what stays. */
+  certificates: string[];
+}
+
+/** Erasure for whoever keeps the ledger. */
+export class Erasure {
+  readonly #options: ErasureOptions;
+  readonly #records: LawfulRecords;
+
+  constructor(options: ErasureOptions) {
+    this.#options = options;
+    this.#records = new LawfulRecords(options.store);
+  }
+
+  /** What would go and what would stay. Nothing is written. */
+  async plan(asked: Pick<Asked, 'subjects' | 'tenant'>): Promise<ErasureTold> {
+    const told = tellPlan(await plan(this.#erasing, asked));
+    return { ...NOTHING, ...told, state: stateOf(told, 'planned') };
+  }
+
+  /**
+   * Erases what of a person no law and no hold keeps; the rest goes when it may, by `runDue`.
+   *
+   * @param keep a round now, and what its verification came to
+   * @throws SpanledgerError `retention_refused` where the ledger is tampered with
+   */
+  async erase(
+    asked: Asked,
+    keep: () => Promise<{ verification: Pick<Verification, 'status'> }>,
+  ): Promise<ErasureTold> {
+    const { verification } = await keep();
+    if (verification.status === 'tampered')
+      throw new SpanledgerError(
+        'retention_refused',
+        'the ledger does not verify: nothing is erased from it',
+        {
+          hint: '`spanledger verify` says what was done; what is there now may be the evidence',
+        },
+      );
+    const { id, plan } = await request(this.#erasing, asked);
+    if (id === undefined) return { ...NOTHING, state: 'nothing' };
+    return this.#run(id, tellPlan(plan));
+  }
+
+  /**
+   * Goes on with a request, and certifies it anew.
+   *
+   * @throws SpanledgerError `usage_invalid` for one that nobody made
+   */
+  async resume(id: string): Promise<ErasureTold> {
+    const request = await this.#request(id);
+    return this.#run(id, tellPlan(request));
+  }
+
+  /** For the keeper's job: what may go now of all requests, also of those that a crash cut short. */
+  runDue(): Promise<Outcome[]> {
+    return runErasures(this.#erasing);
+  }
+
+  /** All requests there ever were. */
+  requests(): Promise<Request[]> {
+    return this.#options.lend(async (line) => {
+      await this.#records.refresh(line);
+      return requestsIn(this.#records.all);
+    });
+  }
+
+  async #run(id: string, told: PlanTold): Promise<ErasureTold> {
+    const outcome = await runErasure(this.#erasing, id);
+    const { erased, unsound, waiting } = outcome;
+    const isDone = waiting.length === 0;
+    const state = isDone ? stateOf({ ...told, erase: erased.length }, 'complete') : 'incomplete';
+    return {
+      ...told,
+      request_id: id,
+      state,
+      erased: erased.reduce((sum, { records }) => sum + records.length, 0),
+      keys: erased.reduce((sum, { keys }) => sum + keys.length, 0),
+      unsound,
+      waiting,
+      certificates: isDone && erased.length > 0 ? await this.#certificates(id, outcome) : [],
+    };
+  }
+
+  async #certificates(id: string, { erased }: Outcome): Promise<string[]> {
+    const { ledgerId, origin, signer, checkpoint, clock } = this.#options;
+    return certificatesOf(await this.#request(id), erased, {
+      ledgerId,
+      origin,
+      signer: signer(),
+      checkpoint: checkpoint()!.note,
+      now: fromMicroseconds(clock()),
+    });
+  }
+
+  async #request(id: string): Promise<Request> {
+    const found = (await this.requests()).find((each) => each.id === id);
+    if (found !== undefined) return found;
+    throw new SpanledgerError('usage_invalid', `${id} is no request for erasure`, {
+      hint: 'the answer to `spanledger erase --subject …` names it',
+    });
+  }
+
+  get #erasing(): Erasing {
+    const { store, ledgerId, policy, clock, lend, forget, rewriteArchives } = this.#options;
+    const { document, keyring } = policy();
+    return {
+      store,
+      ledgerId,
+      document,
+      clock,
+      lend,
+      forget,
+      // ARCHIVE: copies are rewritten by whoever keeps archives, with a manifest that names the one it replaces.
+      rewriteArchives: rewriteArchives ?? (() => Promise.resolve([])),
+      names: { keyring, kinds: pseudonymKinds(document) },
+      records: this.#records,
+    };
+  }
+}
+
+const NOTHING: ErasureTold = {
+  request_id: null,
+  state: 'nothing',
+  records: 0,
+  erase: 0,
+  kept: [],
+  erased: 0,
+  keys: 0,
+  unsound: 0,
+  waiting: [],
+  certificates: [],
+};
+
+function stateOf({ records, erase }: Pick<PlanTold, 'records' | 'erase'>, otherwise: 'planned' | 'complete') {
+  if (records === 0) return 'nothing';
+  return erase === 0 ? 'refused' : otherwise;
+}
