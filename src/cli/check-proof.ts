@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
-import { checkProof, type Proven, type Refused } from '../chain/check-proof.ts';
+import { CERTIFICATE_HEAD, type CheckedCertificate, checkCertificate } from '../chain/certificate.ts';
+import { checkProof, type Proven } from '../chain/check-proof.ts';
 import { MAX_PROOF_BYTES } from '../chain/proof.ts';
 import { messageOf, SpanledgerError } from '../errors.ts';
 import { directoryOf, type LedgerOptions } from './ledger.ts';
@@ -22,10 +23,39 @@ export async function checkProofCommand(
       hint: "give --trust a file with the ledger's public key, as the ledger's owner publishes it",
     });
   const { trust, source, sha256 } = trusted;
-  const judged = checkProof(read(file), trust);
+  const bytes = read(file);
+  const judged = isCertificate(bytes) ? checkCertificate(bytes, trust) : checkProof(bytes, trust);
   out.document({ ...judged, trust: source, trust_sha256: sha256 });
-  for (const line of judged.status === 'proven' ? provenLines(judged) : refusedLines(judged)) out.line(line);
+  for (const line of linesOf(judged)) out.line(line);
   return judged.status === 'proven' ? 0 : 1;
+}
+
+function linesOf(judged: ReturnType<typeof checkProof> | CheckedCertificate): Text[] {
+  if (judged.status === 'refused') return refusedLines(judged);
+  return 'certificate' in judged ? certifiedLines(judged) : provenLines(judged);
+}
+
+function isCertificate(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.subarray(0, CERTIFICATE_HEAD.length)).toString() === CERTIFICATE_HEAD;
+}
+
+function certifiedLines({
+  certificate,
+  records,
+  checkpoint,
+  trusted_key,
+}: CheckedCertificate & { status: 'proven' }): Text[] {
+  const { ledger_id, request_id, requested_at, erased, part, parts } = certificate;
+  return [
+    inked`${ink.bold(ink.green('proven'))}: the ledger ${ledger_id} says that ${records} records are destroyed`,
+    inked`  for ${request_id}, requested at ${requested_at}; part ${part} of ${parts}`,
+    ...erased.map(
+      ({ by, at, records: named, keys }) =>
+        inked`  ${named.length} records and ${keys.length} data keys at ${at}, by the record ${by}`,
+    ),
+    inked`  below the checkpoint of ${checkpoint.origin} over ${checkpoint.size} records`,
+    inked`  signed by ${trusted_key}`,
+  ];
 }
 
 function read(file: string): Uint8Array {
@@ -62,7 +92,7 @@ function provenLines(proven: Proven): Text[] {
   ];
 }
 
-function refusedLines({ step, detail }: Refused): Text[] {
+function refusedLines({ step, detail }: { step: string; detail: string }): Text[] {
   return [inked`${ink.bold(ink.red('refused'))} at ${step}: ${detail}`];
 }
 

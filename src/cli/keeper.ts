@@ -18,12 +18,14 @@ import { Journal, listJournals } from '../journal/journal.ts';
 import { FileLock } from '../journal/lock.ts';
 import { ownKeys } from '../keeper/enrolment.ts';
 import { Keeper, LEDGER_KEY } from '../keeper.ts';
+import { Erasure } from '../retain/erasure/erasure.ts';
 import { Retention } from '../retain/retention.ts';
 import type { Held } from '../server/keeping.ts';
 import type { Store } from '../store/client.ts';
 import { recordHashes } from '../store/evidence.ts';
 import { verify } from '../verify/verify.ts';
 import { anchoredOf } from './anchored.ts';
+import { forgetIn } from './forgetting.ts';
 import type { Ledger } from './ledger.ts';
 import { trustIn } from './trust.ts';
 
@@ -36,10 +38,15 @@ const OPEN_MS = 100;
  * Becomes the keeper of a directory, until it is released.
  *
  * @param store to read from: of its own, so that a long verification holds up nobody.
+ * @param live a journal of this process, in use.
  * @returns undefined where another process is the keeper.
  * @throws SpanledgerError `keeper_conflict`, `keeper_lost`, `key_invalid`, `config_invalid`; those of the store
  */
-export async function holdKeeper(ledger: Ledger, store: Store = ledger.store): Promise<Held | undefined> {
+export async function holdKeeper(
+  ledger: Ledger,
+  store: Store = ledger.store,
+  live?: Journal,
+): Promise<Held | undefined> {
   const { layout, ledgerId } = ledger.deployment;
   const lock = FileLock.take(layout.keeperLock);
   if (lock === undefined) return undefined;
@@ -92,6 +99,17 @@ export async function holdKeeper(ledger: Ledger, store: Store = ledger.store): P
         lend: (work) => keeper.lend(work),
         lastRun: { get: () => keeper.retained, set: (at) => keeper.noteRetained(at) },
         every: settings.retention.enabled ? settings.retention.every_seconds : undefined,
+      }),
+      erasure: new Erasure({
+        store,
+        ledgerId,
+        origin,
+        policy: () => ledger.policy,
+        clock: systemClock,
+        signer: () => keeper.signer,
+        checkpoint: () => keeper.checkpoint,
+        lend: (work) => keeper.lend(work),
+        forget: (gone) => forgetIn(layout.journals, gone, live),
       }),
       verifyAll: async () =>
         verify(store, { ledgerId, trust: trustIn(layout) ?? null, ...(await anchoredOf(ledger, [])) }),

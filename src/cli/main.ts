@@ -259,6 +259,23 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
       act(options, async (out) => (await import('./hold.ts')).holdListCommand(options, out)),
     );
 
+  command(
+    'erase',
+    'what is there of a person, what of it may go and what must stay; then erase it, wherever it is',
+    'spanledger erase --subject - --reason "request 17" --actor ann --certificate request-17.txt < ids.txt',
+  )
+    .option('--subject <id...>', 'one person, raw or as pseudonyms; - for one a line on standard input')
+    .option('--plan', 'only say what would go, and what stays and why')
+    .option('--reason <text>', 'why; it is recorded')
+    .option('--actor <name>', "who does it (default: the operating system's user)")
+    .option('--tenant <name>', 'whose records (default: default)')
+    .option('--request <id>', 'go on with a request, and certify it anew')
+    .option('--due', 'go on with all requests of which something may go now')
+    .option('--certificate <file>', 'write the certificate of destruction there')
+    .action((options) =>
+      act(options, async (out) => (await import('./erase.ts')).eraseCommand(options, out)),
+    );
+
   command('timeline', 'a conversation as it happened, a line a record', 'spanledger timeline conv-7f3a')
     .argument('<conversation>', 'the conversation id')
     .action((id, options) =>

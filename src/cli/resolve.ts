@@ -98,7 +98,7 @@ function readAsked(
       hint: 'ask for fewer: each is recorded',
     });
   }
-  if (asked.some((each) => keyIdOf(each) === undefined && words(reason).includes(words(each)))) {
+  if (asked.some((each) => holdsValue(reason, each))) {
     throw new SpanledgerError('usage_invalid', '--reason holds a value that is asked for', {
       hint: 'say why without it: the reason is recorded, the value is not',
     });
@@ -112,6 +112,11 @@ function readAsked(
   return { asked, ...(among === undefined ? {} : { candidates: linesOf(among) }) };
 }
 
+/** Whether a text that is recorded names a value that must not be; a pseudonym may. */
+export function holdsValue(text: string, value: string): boolean {
+  return keyIdOf(value) === undefined && words(text).includes(words(value));
+}
+
 /** What is compared of a text, so that no way to write a value slips through: its words, between spaces. */
 function words(text: string): string {
   return ` ${text
@@ -120,7 +125,8 @@ function words(text: string): string {
     .trim()} `;
 }
 
-function linesOf(file: string): string[] {
+/** @throws SpanledgerError `file_unreadable` */
+export function linesOf(file: string): string[] {
   try {
     const lines = readFileSync(file === '-' ? 0 : file, 'utf8').split('\n');
     return lines.map((line) => line.trim()).filter((line) => line !== '');

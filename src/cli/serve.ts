@@ -4,6 +4,7 @@ import { masterKeysOf } from '../config/deployment.ts';
 import type { Layout } from '../config/layout.ts';
 import { readSettings, settingsOf } from '../config/settings.ts';
 import { isSpanledgerError } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Writer } from '../pipeline.ts';
 import { Keeping } from '../server/keeping.ts';
 import { certificatesOf, listensAt, refuseOpen } from '../server/listen.ts';
@@ -47,7 +48,7 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
       const writer = ledger.writer(journal, 'serve');
       const { deployment, policy, store, target } = ledger;
       const { layout, ledgerId, master } = deployment;
-      const keeping = keepingOf(ledger, log);
+      const keeping = keepingOf(ledger, journal, log);
       const sidecar = new Sidecar({
         layout,
         ledgerId,
@@ -100,15 +101,15 @@ export async function serveCommand(options: ServeOptions, out: Output): Promise<
 }
 
 /** The keeper, as the settings have it; on the embedded engine in a session of its own. */
-function keepingOf(ledger: Ledger, log: Logger): Keeping | undefined {
+function keepingOf(ledger: Ledger, journal: Journal, log: Logger): Keeping | undefined {
   const { keeper } = ledger.settings;
   if (!keeper.enabled) return undefined;
   const { store, deployment } = ledger;
   return new Keeping({
     open: async () => {
-      if (store.where !== 'embedded') return holdKeeper(ledger);
+      if (store.where !== 'embedded') return holdKeeper(ledger, store, journal);
       const session = await store.beside();
-      const held = await holdKeeper(ledger, session).catch(async (error: unknown) => {
+      const held = await holdKeeper(ledger, session, journal).catch(async (error: unknown) => {
         await session.close();
         throw error;
       });

@@ -3,6 +3,7 @@ import type { OldKey } from '../config/ledger-key.ts';
 import { isSpanledgerError, messageOf } from '../errors.ts';
 import type { AuditRecord } from '../record/record.ts';
 import type { RetainAsk } from '../retain/ask.ts';
+import type { ErasureAsk } from '../retain/erasure/erasure.ts';
 import type { Store } from '../store/client.ts';
 import { GUEST_PATHS, type GuestQuery, readGuestQuery } from '../store/guest.ts';
 import { type Answer, json, type Route } from './http.ts';
@@ -80,6 +81,7 @@ export function keeperRoutes(keeping: Keeping): Route[] {
       const { keeper } = await keeping.held();
       return JSON.stringify(await keeper.abandon(chain, actor, reason));
     }),
+    route('erase', async (body) => JSON.stringify(await keeping.erase(JSON.parse(body) as ErasureAsk))),
     route('retain', async (body) => JSON.stringify(await keeping.retain(JSON.parse(body) as RetainAsk))),
   ];
 }

@@ -6,6 +6,7 @@ import type { Anchoring } from '../keeper/publishing.ts';
 import { tellWebhook } from '../keeper/webhook.ts';
 import type { Keeper, Kept } from '../keeper.ts';
 import { answered, type RetainAsk } from '../retain/ask.ts';
+import type { Erasure, ErasureAsk, ErasureTold } from '../retain/erasure/erasure.ts';
 import type { Retained, Retention, RunOptions } from '../retain/retention.ts';
 import type { RetentionStatus } from '../retain/status.ts';
 import type { Verification } from '../verify/findings.ts';
@@ -20,6 +21,8 @@ export interface Held {
   verifyAll(): Promise<Verification>;
   /** What leaves the ledger, and what must stay. */
   retention: Retention;
+  /** What a person asks to have gone. */
+  erasure: Erasure;
   release(): Promise<void>;
 }
 
@@ -169,6 +172,20 @@ export class Keeping {
     return answer;
   }
 
+  /** As `spanledger erase` asks for. */
+  async erase(ask: ErasureAsk): Promise<ErasureTold[]> {
+    const { erasure } = await this.held();
+    return erasure.answered(ask, () => this.keep());
+  }
+
+  /** What a law or a hold keeps no longer, and what was cut short. */
+  async #eraseDue(): Promise<void> {
+    const { log } = this.#options;
+    const { erasure } = await this.held();
+    for (const { id, erased, waiting } of await erasure.runDue())
+      log.info({ request: id, records: erased.length, waiting }, 'erasure');
+  }
+
   /** What keeps it from a run keeps nobody from the next round. */
   async #retainIfDue(): Promise<void> {
     const { log } = this.#options;
@@ -185,6 +202,7 @@ export class Keeping {
       const { due, held, unarchived, expired, purged, unsound } = run;
       log.info({ due, held, unarchived, expired, purged }, 'retention');
       if (unsound > 0) log.error({ unsound }, 'records do not hash, and stay');
+      await this.#eraseDue();
     } catch (error) {
       this.counts.retentionFailures += 1;
       const level = isSpanledgerError(error, 'keeper_busy') ? 'info' : 'error';

@@ -29,10 +29,11 @@ export const GUEST_PATHS = {
   rotate: '/store/rotate',
   abandon: '/store/abandon',
   retain: '/store/retain',
+  erase: '/store/erase',
 } as const;
 
 /** What a guest asks of the keeper in its host: a round now, another key, the end of a chain that is lost, what leaves. */
-export type KeeperAsk = 'keep' | 'rotate' | 'abandon' | 'retain';
+export type KeeperAsk = 'keep' | 'rotate' | 'abandon' | 'retain' | 'erase';
 
 /** What a guest's text, command or insert is: the rows of an insert follow in further lines. */
 export interface GuestQuery {

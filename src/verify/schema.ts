@@ -29,6 +29,8 @@ type SchemaPart = 'system tables' | 'definitions' | 'mutations' | 'row policies'
 
 /** Settings of tables by which rows change or stand elsewhere without a mutation; all others we don't set are the operator's. */
 const TELLING = ['enable_block_number_column', 'enable_block_offset_column', 'disk', 'table_disk'];
+/** How long the engine keeps what was replaced says nothing of rows; an erasure has it drop that at once. */
+const REPLACED_FOR = 'setting old_parts_lifetime';
 /** Of mutations that are done the engine keeps so many, unless it is told otherwise: with fewer nobody sees what they were. */
 const FINISHED = 'finished_mutations_to_keep';
 const FINISHED_KEPT = 100;
@@ -209,6 +211,7 @@ function tolerant(definition: Definition, ours?: Definition): Definition {
   const ttl = definition.get('TTL');
   if (ttl !== undefined) definition.set('TTL', ttl.replace(/ DELETE$/, ''));
   if (definition.get('SQL SECURITY') === 'INVOKER') definition.delete('SQL SECURITY');
+  definition.delete(REPLACED_FOR);
   for (const part of ours === undefined ? [] : [...definition.keys()]) {
     const setting = /^setting (.*)/.exec(part)?.[1];
     if (setting === undefined || ours!.has(part) || TELLING.includes(setting)) continue;

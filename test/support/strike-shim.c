@@ -4,6 +4,8 @@
  *   STRIKE       "part": a part of an insert into a table by partitions takes its name (a rename of
  *                tmp_insert_<32 hex digits>_…); "sync": an fdatasync of a journal's log (a file named *.log);
  *                "mutation": a part that a mutation has made anew takes its name (a rename of tmp_mut_…);
+ *                "erase": what a mutation writes takes its name, what it replaced loses its own, a table gets another
+ *                setting, or a journal's memory its new file (renames)
  *                "anchor": a checkpoint takes its name in an anchor's directory (a link named *.checkpoint)
  *   STRIKE_AT    at this such call
  *   STRIKE_WHEN  "before" it does anything, or "after" it has done all of it
@@ -36,19 +38,25 @@ static int is_part(const char *path) {
   return name && strspn(name + strlen("/tmp_insert_"), "0123456789abcdef") == 32;
 }
 
+static int ends_in(const char *path, size_t length, const char *end) {
+  size_t of_end = strlen(end);
+  return length > of_end && strncmp(path + length - of_end, end, of_end) == 0;
+}
+
+static int is_erasing(const char *from, const char *to) {
+  return strstr(from, "/tmp_mut_") || strstr(to, "/delete_tmp_") || ends_in(from, strlen(from), ".sql.tmp") ||
+         ends_in(from, strlen(from), "/data.mdb");
+}
+
 int rename(const char *from, const char *to) {
   static int (*real)(const char *, const char *);
   if (!real) real = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename");
-  int due = (is_part(from) && strikes("part")) || (strstr(from, "/tmp_mut_") && strikes("mutation"));
+  int due = (is_part(from) && strikes("part")) || (strstr(from, "/tmp_mut_") && strikes("mutation")) ||
+            (is_erasing(from, to) && strikes("erase"));
   if (due) strike("before");
   int result = real(from, to);
   if (due) strike("after");
   return result;
-}
-
-static int ends_in(const char *path, size_t length, const char *end) {
-  size_t of_end = strlen(end);
-  return length > of_end && strncmp(path + length - of_end, end, of_end) == 0;
 }
 
 int link(const char *from, const char *to) {

@@ -46,6 +46,13 @@ export interface ErasureTold extends PlanTold {
   certificates: string[];
 }
 
+/** What somebody asks of whoever keeps the ledger. */
+export type ErasureAsk =
+  | { what: 'plan'; asked: Pick<Asked, 'subjects' | 'tenant'> }
+  | { what: 'erase'; asked: Asked }
+  | { what: 'resume'; id: string }
+  | { what: 'due' };
+
 /** Erasure for whoever keeps the ledger. */
 export class Erasure {
   readonly #options: ErasureOptions;
@@ -84,6 +91,26 @@ export class Erasure {
     const { id, plan } = await request(this.#erasing, asked);
     if (id === undefined) return { ...NOTHING, state: 'nothing' };
     return this.#run(id, tellPlan(plan));
+  }
+
+  /** Does what is asked, and answers what JSON can say. */
+  async answered(
+    ask: ErasureAsk,
+    keep: () => Promise<{ verification: Pick<Verification, 'status'> }>,
+  ): Promise<ErasureTold[]> {
+    switch (ask.what) {
+      case 'plan':
+        return [await this.plan(ask.asked)];
+      case 'erase':
+        return [await this.erase(ask.asked, keep)];
+      case 'resume':
+        return [await this.resume(ask.id)];
+      case 'due': {
+        const told: ErasureTold[] = [];
+        for (const { id } of await this.runDue()) told.push(await this.resume(id));
+        return told;
+      }
+    }
   }
 
   /**
