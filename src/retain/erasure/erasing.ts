@@ -131,7 +131,7 @@ export async function runErasure(erasing: Erasing, id: string): Promise<Outcome>
     return { request, unsound };
   });
   if (waiting.length === 0) waiting.push(...(await finish(erasing)));
-  const erased = erasedIn(records.all).filter(({ requestId }) => requestId === id);
+  const erased = namedOf(erasedIn(records.all), askedFor(told.request));
   const places = union(...erased.map((each) => each.places));
   return {
     id,
@@ -140,6 +140,21 @@ export async function runErasure(erasing: Erasing, id: string): Promise<Outcome>
     unsound: told.unsound,
     waiting,
   };
+}
+
+/** What of these is at some places: another request may have named it first, and for a crash not come to its end. */
+function namedOf(erased: readonly Erased[], places: Places): Erased[] {
+  return erased.flatMap((each) => {
+    const here = within(each.places, places);
+    if (here.size === 0) return [];
+    if (count(here) === count(each.places)) return [each];
+    const { has } = goneOf(here, []);
+    const isHere = ({ id }: { id: string }) => {
+      const at = id.lastIndexOf(':');
+      return has(id.slice(0, at), Number(id.slice(at + 1)));
+    };
+    return [{ ...each, records: each.records.filter(isHere), places: here, keys: [] }];
+  });
 }
 
 /** Tombstones, and the record that names them: what is told already is not told twice. @returns how many do not hash */

@@ -85,7 +85,6 @@ export interface Erased {
   /** Of the record that says so. */
   id: string;
   at: string;
-  requestId: string;
   records: readonly ErasedRecord[];
   places: Places;
   /** Data keys that go with it, hex. */
@@ -100,7 +99,6 @@ export function erasedIn(records: readonly LawfulRecord[]): Erased[] {
       return {
         id,
         at,
-        requestId: String(control.request_id),
         records: erased,
         places: union(...erased.map((each) => placeOf(each.id))),
         keys: (control.keys ?? []) as readonly string[],
