@@ -2,7 +2,7 @@ import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Verification } from '../../src/verify/findings.ts';
-import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
+import { complaints, documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 
 const CAPTURES = 'test/golden/captures';
 const SETS = [
@@ -29,7 +29,7 @@ const BY_TOOL = `SELECT tool_name, status, JSONExtractString(payload, 'tool', 'e
 async function ingest(dir: string, form: 'json' | 'pb'): Promise<Summary> {
   const files = SETS.map((set) => join(CAPTURES, set, `traces-001.${form}`));
   const ran = await spanledger(['ingest', ...files, '--dir', dir, '--json']);
-  expect(ran.stderr).toBe('');
+  expect(complaints(ran)).toBe('');
   expect(ran.code).toBe(0);
   return documentOf<Summary>(ran);
 }

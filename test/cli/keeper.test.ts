@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Checkpointed } from '../../src/server/keeping.ts';
 import { goldenCapture } from '../support/captures.ts';
-import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
+import { complaints, documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 import { serve } from '../support/serve.ts';
 import { until } from '../support/until.ts';
 
@@ -79,7 +79,7 @@ describe('spanledger checkpoint', () => {
       });
     await send(killed.otlp);
     const made = await spanledger(['checkpoint', '--dir', dir, '--json']);
-    expect(made.stderr).toBe('');
+    expect(complaints(made)).toBe('');
     expect(documentOf(made)).toMatchObject({
       chains: 1,
       verification: 'valid',

@@ -8,7 +8,7 @@ import { AuditSpanProcessor } from '../../src/sdk/processor.ts';
 import { Store } from '../../src/store/client.ts';
 import type { Verification } from '../../src/verify/findings.ts';
 import { fillSegment } from '../ship/trimmed.ts';
-import { documentOf, type Ran, spanledger, temporaryFolder } from '../support/cli.ts';
+import { complaints, documentOf, type Ran, spanledger, temporaryFolder } from '../support/cli.ts';
 import { fileFolder } from '../support/ledger-kit.ts';
 
 const TRACES = 'test/golden/captures/vercel_ai-6.0.326/traces-001.json';
@@ -116,7 +116,7 @@ describe('a directory that only an app has written in', () => {
     await processor.shutdown();
     const ran = await run(dir, ...args);
     expect(ran.code).toBe(args[0] === 'verify' ? 5 : 0);
-    expect(ran.stderr).toBe('');
+    expect(complaints(ran)).toBe('');
     expect(existsSync(layoutOf(dir).clickhouse)).toBe(true);
   });
 });

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { spanledger } from '../support/cli.ts';
+import { complaints, spanledger } from '../support/cli.ts';
 import { serve } from '../support/serve.ts';
 
 const README = readFileSync('README.md', 'utf8');
@@ -58,7 +58,7 @@ describe('README.md', () => {
         },
       );
       // A token is for the terminal, what to do with it for whoever reads there.
-      if (args[0] !== 'token') expect(ran.stderr).toBe('');
+      if (args[0] !== 'token') expect(complaints(ran)).toBe('');
       expect(ran.code).toBe(0);
       expect(ran.stdout).not.toBe('');
     },

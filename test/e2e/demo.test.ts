@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { AccessReport } from '../../src/report/access.ts';
 import type { Verification } from '../../src/verify/findings.ts';
-import { documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
+import { complaints, documentOf, spanledger, temporaryFolder } from '../support/cli.ts';
 import { HttpClickHouse } from '../support/clickhouse-http.ts';
 
 interface Demo {
@@ -16,7 +16,7 @@ interface Demo {
 describe('spanledger demo', () => {
   it('records, verifies, reports, and finds the forgery', async () => {
     const ran = await spanledger(['demo', '--json']);
-    expect(ran.stderr).toBe('');
+    expect(complaints(ran)).toBe('');
     expect(ran.code).toBe(0);
     const { records, verify, report, tampered } = documentOf<Demo>(ran);
     expect(verify).toMatchObject({

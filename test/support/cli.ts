@@ -36,6 +36,11 @@ export function documentOf<T>(ran: Ran): T {
 }
 
 /** A folder that is gone when the test is. */
+/** What a command says is amiss: on a machine that has much to do, it tells of its progress besides. */
+export function complaints({ stderr }: Pick<Ran, 'stderr'>): string {
+  return stderr.replace(/^\w+: \d+( of \d+)? \(\d+ a second.*\)\n/gm, '');
+}
+
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'spanledger-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
