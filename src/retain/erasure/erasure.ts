@@ -8,11 +8,13 @@ import { pseudonymKinds } from '../../policy/pseudonym-kinds.ts';
 import { fromMicroseconds } from '../../record/time.ts';
 import type { Store } from '../../store/client.ts';
 import type { Verification } from '../../verify/findings.ts';
+import { confirmedBy } from '../confirmed.ts';
 import { LawfulRecords, type OwnLine } from '../own-line.ts';
+import { count, union, within } from '../ranges.ts';
 import { certificatesOf } from './certify.ts';
 import { type Asked, type Erasing, type Outcome, plan, request, runErasure, runErasures } from './erasing.ts';
 import { type PlanTold, tellPlan } from './plan.ts';
-import { type Request, requestsIn } from './requests.ts';
+import { type Erased, type Request, requestsIn } from './requests.ts';
 
 export interface ErasureOptions {
   store: Store;
@@ -183,11 +185,22 @@ export class Erasure {
       lend,
       forget,
       // ARCHIVE: copies are rewritten by whoever keeps archives, with a manifest that names the one it replaces.
-      rewriteArchives: rewriteArchives ?? (() => Promise.resolve([])),
+      rewriteArchives: rewriteArchives ?? ((erased) => Promise.resolve(copiesOf(erased, this.#records))),
       names: { keyring, kinds: pseudonymKinds(document) },
       records: this.#records,
     };
   }
+}
+
+/** While nobody rewrites them: what is in an archive is not gone, and not certified. */
+function copiesOf(erased: readonly Erased[], records: LawfulRecords): string[] {
+  const places = union(...erased.map((each) => each.places));
+  return [...confirmedBy(records.all)]
+    .map(([manifest, confirmed]) => [manifest, count(within(places, confirmed))] as const)
+    .filter(([, copies]) => copies > 0)
+    .map(
+      ([manifest, copies]) => `the archive ${manifest.slice(0, 16)}… has copies of ${copies} of the records`,
+    );
 }
 
 const NOTHING: ErasureTold = {

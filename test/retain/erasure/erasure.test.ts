@@ -221,6 +221,18 @@ describe('an erasure', () => {
     expect(after).toMatchObject({ status: 'valid', erased: 2 });
   });
 
+  it('is not complete, nor certified, while an archive has a copy', async () => {
+    const [chain, seq] = record('default').split(':') as [string, string];
+    await ship();
+    const ranges = { [chain]: [[Number(seq), Number(seq)]] };
+    const confirmed = { manifest: 'a'.repeat(64), retention_class: 'default', ranges };
+    await kept.keeper.lend(async (line) => void line.tell('archive_confirmed', confirmed));
+    const done = await erase();
+    expect(done).toMatchObject({ state: 'incomplete', erased: 1, certificates: [] });
+    expect(done.waiting).toEqual([expect.stringContaining('has copies of 1 of the records')]);
+    expect(await saying(CANARY)).toEqual([]);
+  });
+
   it('leaves what a hold keeps until it is released', async () => {
     record('default');
     const held = record('default', { conversation_id: 'case-9' });
