@@ -62,7 +62,9 @@ export function judgeStanding(standing: Standing): {
       : listed === undefined
         ? 0
         : vouchedFor(chain, listed);
-    const isSigned = isControl || listed !== undefined || chain.opened?.vkey !== undefined;
+    // A chain without a key needs nobody to vouch for it only where nobody vouches for any.
+    const isSigned =
+      isControl || listed !== undefined || chain.opened?.vkey !== undefined || standing.isWatched;
     if (isSigned) unanchored += Math.max(0, size - vouched);
     all.set(chain.id, isSigned ? vouched : size);
     if (!isControl) {

@@ -14,6 +14,8 @@ export class Unread {
   /** A span a chain. */
   #spans: Span[] = [];
   #referring: Span[] = [];
+  /** Not read: checkpoints of their own chains cover them, and whose those are is known once all has been judged. */
+  readonly #covered: Span[] = [];
 
   constructor(judge: Judge, scanner: Scanner, isFull: boolean) {
     this.#judge = judge;
@@ -40,14 +42,27 @@ export class Unread {
   async check(): Promise<void> {
     const last = this.#spans.at(-1);
     if (last !== undefined) this.#trim(last);
-    for (const spans of pagesOf(this.#spans))
-      for await (const payload of this.#scanner.payloads(spans)) this.#judge.payload(payload);
+    await this.#read(this.#spans);
     for (const spans of pagesOf(this.#referring)) {
       for await (const said of this.#scanner.references(spans)) this.#judge.reference(said);
       await judgeContents(this.#judge, this.#scanner, CONTENTS_AT_ONCE);
     }
     this.#spans = [];
     this.#referring = [];
+  }
+
+  /** @param vouched by chain: how many of its first records something outside it vouches for. Anybody signs a chain of his own. */
+  async checkUnvouched(vouched: ReadonlyMap<string, number>): Promise<void> {
+    const spans = this.#covered.flatMap((span) => {
+      const from = BigInt(vouched.get(span.chainId) ?? 0);
+      return from > span.to ? [] : [{ ...span, from: from > span.from ? from : span.from }];
+    });
+    await this.#read(spans);
+  }
+
+  async #read(unread: readonly Span[]): Promise<void> {
+    for (const spans of pagesOf(unread))
+      for await (const payload of this.#scanner.payloads(spans)) this.#judge.payload(payload);
   }
 
   get #isMuch(): boolean {
@@ -60,8 +75,10 @@ export class Unread {
   #trim(last: Span): void {
     if (this.#isFull) return;
     const uncovered = this.#judge.uncovered(last.chainId);
+    if (uncovered <= last.from) return;
+    put(this.#covered, { ...last, to: uncovered > last.to ? last.to : uncovered - 1n });
     if (uncovered > last.to) this.#spans.pop();
-    else if (uncovered > last.from) last.from = uncovered;
+    else last.from = uncovered;
   }
 }
 

@@ -121,7 +121,8 @@ export async function judgeSource(source: Source, options: VerifyOptions): Promi
     const known = headsOf(baseline, chains);
     judge.heads(known, await scanner.heads(known), 'rollback');
   }
-  await readAll(judge, scanner, options.full === true, (done) => options.progress?.(done, total));
+  const unread = new Unread(judge, scanner, options.full === true);
+  await readAll(judge, scanner, unread, (done) => options.progress?.(done, total));
   for (const intent of await source.unanswered(judge.openIntents)) judge.interrupted(intent);
   await judgeContents(judge, scanner, 1);
   const { ends } = judge;
@@ -142,6 +143,7 @@ export async function judgeSource(source: Source, options: VerifyOptions): Promi
       receipts: outside.receipts,
       left: outside.left,
     });
+  if (whole !== undefined) await unread.checkUnvouched(whole.vouched);
   judge.archive(source.amiss?.({ line: whole?.line, points: outside?.points }) ?? []);
   judge.finish(chains);
   const critical = judge.findings.filter((finding) => finding.severity === 'critical');
@@ -249,10 +251,9 @@ function headsOf(baseline: Baseline, chains: readonly string[] | undefined): Hea
 async function readAll(
   judge: Judge,
   scanner: Scanner,
-  isFull: boolean,
+  unread: Unread,
   progress: (done: number) => void,
 ): Promise<void> {
-  const unread = new Unread(judge, scanner, isFull);
   for await (const found of scanner.scan()) {
     if (found.what === 'row') {
       // The judge hears the records of a chain in their order.

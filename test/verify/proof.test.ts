@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { signCheckpointSync } from '../../src/chain/checkpoint.ts';
+import { ZERO_HASH } from '../../src/chain/entry.ts';
+import { appendLeaf, emptyFrontier, rootOf } from '../../src/chain/merkle.ts';
 import type { VerifierState } from '../../src/verify/state.ts';
 import { trustFile } from '../../src/verify/trust.ts';
 import { judgeLedger, type VerifyOptions } from '../../src/verify/verify.ts';
 import { FabricatedChain, FabricatedLine, ORIGIN, START, signerOf } from '../support/fabricated-ledger.ts';
 import { LEDGER_ID, memoryFolder, openStore } from '../support/ledger-kit.ts';
-import { TamperedLedger, told } from '../support/tampered-ledger.ts';
+import { type RawRow, TamperedLedger, told } from '../support/tampered-ledger.ts';
 
 const ledger = new TamperedLedger();
 beforeAll(async () => {
@@ -92,6 +95,49 @@ describe('a ledger with checkpoints and rounds', () => {
     const { a, b, line } = whole();
     await put(a, b, line);
     expect(await findings({ trust: GIVEN })).toEqual(['time_unattested :0']);
+  });
+});
+
+describe('a chain that nobody declared', () => {
+  /** With rows as they are, and hashes that fit. */
+  function fitted(chain: FabricatedChain, change: (row: RawRow) => Partial<RawRow>): RawRow[] {
+    let prevHash = ZERO_HASH;
+    let tree = emptyFrontier();
+    return chain.rows.map((row) => {
+      let { payload } = { ...row, ...change(row) };
+      const note = signCheckpointSync(
+        { origin: chain.signer.name, size: row.seq, root: rootOf(tree) },
+        chain.signer,
+      );
+      payload = String(payload).replace('"NOTE"', JSON.stringify(note));
+      const { expiresAt, seq } = row;
+      prevHash = ledger.hashOf({ chainId: chain.id, seq, expiresAt, prevHash }, payload);
+      tree = appendLeaf(tree, prevHash);
+      return { ...row, payload, recordHash: prevHash };
+    });
+  }
+
+  it('70 is no better for a checkpoint by a key of its own', async () => {
+    const { a, b, line } = whole();
+    const x = new FabricatedChain('x', signerOf(`${ORIGIN}/x`, 5))
+      .open(START + 660)
+      .fill(2, START + 661)
+      .checkpoint(START + 662, 'NOTE');
+    await put(a, b, line);
+    await ledger.put(fitted(x, () => ({})));
+    expect(await verify()).toMatchObject({ status: 'valid', unanchored: 5, checkpoints_verified: 7 });
+    await ledger.remove(`chain_id = 'x'`);
+    await ledger.put(fitted(x, ({ seq, payload }) => (seq === 1n ? { payload: `${payload} ` } : {})));
+    expect(await findings()).toEqual(['payload_not_canonical x:1']);
+  });
+
+  it('and without a key is vouched for by nobody, where others are', async () => {
+    const { a, b, line } = whole();
+    const x = new FabricatedChain('x')
+      .add('chain_opened', { role: 'records', writer: 'test' }, START + 660)
+      .fill(2, START + 661);
+    await put(a, b, line, x);
+    expect(await verify()).toMatchObject({ status: 'valid', findings: [], unanchored: 4 });
   });
 });
 
