@@ -23,14 +23,15 @@ SELECT if(grouping(chain_id) = 0, lower(hex(chain_id)), '') AS chain_hex,
 FROM
 (
     SELECT chain_id, seq, record_hash, live, rn, rn = 1 OR seq != prev_seq AS is_first,
+           -- Whoever may alter a table may make a column Nullable: what is NULL compares as neither equal nor other.
            multiIf(
                rn = 1 AND seq != 0, 'genesis_missing',
                rn > 1 AND is_first AND seq != prev_seq + 1, 'seq_gap',
-               NOT is_first AND (record_hash != prev_hash OR payload_digest != prev_digest OR expires_at != prev_expires), if(live, 'duplicate_conflict', 'tombstone_mismatch'),
+               NOT is_first AND NOT ifNull(record_hash = prev_hash AND payload_digest = prev_digest AND expires_at = prev_expires, false), if(live, 'duplicate_conflict', 'tombstone_mismatch'),
                NOT is_first, if(live = prev_live, 'duplicate_identical', ''),
-               NOT isValidUTF8(chain_id) OR record_hash != SHA256(concat(
+               NOT ifNull(isValidUTF8(chain_id) AND record_hash = SHA256(concat(
                    '\0spanledger/entry/v1\n', {ledger:String}, '\n', chain_id, '\n', toString(seq), '\n', toString(toUnixTimestamp(expires_at)), '\n',
-                   lower(hex(if(rn = 1, toFixedString('', 32), prev_hash))), '\n', lower(hex(payload_digest)), '\n')), 'record_mismatch',
+                   lower(hex(if(rn = 1, toFixedString('', 32), prev_hash))), '\n', lower(hex(payload_digest)), '\n')), false), 'record_mismatch',
                '') AS finding
     FROM
     (

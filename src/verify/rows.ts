@@ -26,8 +26,11 @@ const PAGE_BYTES = 16 * 1024 * 1024;
 /** A chain's id, or U+FFFD and its hex where it is no text: no record hashes to that. */
 export const CHAIN_NAME = `if(isValidUTF8(chain_id), chain_id, concat('\ufffd', lower(hex(chain_id))))`;
 
+/** Whoever may alter a table may make a column Nullable, and what is NULL is no hash of anything. */
+const hexOf = (column: string) => `ifNull(lower(hex(${column})), '')`;
+
 /** Of a record, as `payloadOf` reads it. */
-export const PAYLOAD = `isValidUTF8(payload) AS is_text, if(is_text, payload, base64Encode(payload)) AS payload_text`;
+export const PAYLOAD = `isValidUTF8(ifNull(payload, '')) AS is_text, if(is_text, ifNull(payload, ''), base64Encode(ifNull(payload, ''))) AS payload_text`;
 
 /** Whether a record may refer to a content: never false where it does. */
 export const REFERS = `position(payload, '"ref":"') > 0`;
@@ -124,11 +127,11 @@ const rowsIn = (places: string) => `
 SELECT * FROM
 (
     WITH ${SAID} AS said
-    SELECT lower(hex(chain_id)) AS bytes, seq, true AS live, '' AS reason, toUnixTimestamp(expires_at) AS expires, toUnixTimestamp(purge_after) AS purge, lower(hex(record_hash)) AS hash, lower(hex(SHA256(payload))) AS digest,
+    SELECT lower(hex(chain_id)) AS bytes, seq, true AS live, '' AS reason, toUnixTimestamp(expires_at) AS expires, toUnixTimestamp(purge_after) AS purge, ${hexOf('record_hash')} AS hash, ${hexOf('SHA256(payload)')} AS digest,
            ${PAYLOAD}, [${COMPARED}] AS columns
     FROM spanledger.audit_records WHERE ${places}
     UNION ALL
-    SELECT lower(hex(chain_id)), seq, false, toString(reason), toUnixTimestamp(expires_at), 0, lower(hex(record_hash)), lower(hex(payload_digest)), true, '', []
+    SELECT lower(hex(chain_id)), seq, false, toString(reason), toUnixTimestamp(expires_at), 0, ${hexOf('record_hash')}, ${hexOf('payload_digest')}, true, '', []
     FROM spanledger.audit_tombstones WHERE ${places}
 )
 ORDER BY bytes, seq, live DESC, hash, digest, expires, reason, purge LIMIT {limit:UInt64} OFFSET {offset:UInt64}`;

@@ -111,6 +111,23 @@ it('says of no records that there are none, and of another ledger’s that none 
   expect((await audit()).map(({ chain, verdict }) => [chain, verdict])).toEqual([['the ledger', 'empty']]);
 });
 
+it('takes nothing for NULL, nor does verify stumble over it', async () => {
+  await ledger.store.command(
+    'ALTER TABLE spanledger.audit_records MODIFY COLUMN record_hash Nullable(FixedString(32))',
+  );
+  await ledger.update('record_hash = NULL', at(3));
+  expect((await audit()).find((row) => row.chain === chain)).toMatchObject({
+    verdict: 'record_mismatch',
+    first_break: '3',
+  });
+  const { status, broken_at_record: broken } = await ledger.verify();
+  expect({ status, broken }).toEqual({
+    status: 'tampered',
+    broken: { chain_id: chain, seq: 3, id: `${chain}:3` },
+  });
+  await ledger.rebuild();
+});
+
 it('never says valid', () => {
   expect(SQL.replace(/^--.*$/gm, '')).not.toMatch(/'valid'/);
 });
