@@ -275,6 +275,24 @@ export const ARCHIVES: Attack[] = [
     ['archive_refused'],
   ),
   attack(
+    69,
+    'a file that says in a few bytes how many lists of lists it has',
+    async ({ folder, path, fileOf }) => {
+      // 33 million of each, in one another: a reader makes room for all of the first of them.
+      const list = [0xf9, 0xc0, 0x91, 0xde, 0x0f];
+      const footer = Buffer.from([0x19, ...Array.from({ length: 40 }, () => list).flat(), 0]);
+      const size = Buffer.alloc(4);
+      size.writeUInt32LE(footer.length);
+      writeFileSync(path('B'), Buffer.concat([Buffer.from('PAR1'), footer, size, Buffer.from('PAR1')]));
+      await forgeManifest(folder, (manifest) => {
+        const file = fileOf('B', manifest);
+        Object.assign(file, listing(folder, file.name));
+        return manifest;
+      });
+    },
+    ['archive_refused'],
+  ),
+  attack(
     82,
     'a part as the whole: a chain left out, by the ledger’s key',
     ({ folder, path, fileOf }) => {

@@ -3,6 +3,7 @@ import { type FileMetaData, parquetMetadataAsync, parquetReadObjects, type RowGr
 import { parquetHeader } from 'hyparquet/src/column.js';
 import type { FileKind } from '../../chain/manifest.ts';
 import { isSpanledgerError, messageOf, SpanledgerError } from '../../errors.ts';
+import { countValues } from './thrift.ts';
 
 /**
  * Parquet as we have the engine write it: flat columns without nulls or dictionaries, in gzip. All else is refused before
@@ -12,8 +13,11 @@ import { isSpanledgerError, messageOf, SpanledgerError } from '../../errors.ts';
 /** Of one row group, decompressed: 256 MiB. The engine is asked for groups of 8 MiB, or one record. */
 const MAX_GROUP_BYTES = 256 * 1024 * 1024;
 const MAX_GROUP_ROWS = 100_000;
-/** What tells of the row groups stands at the end of the file. */
+/** What tells of the row groups stands at the end of the file: some 200 values of each group. */
 const MAX_FOOTER_BYTES = 64 * 1024 * 1024;
+const MAX_FOOTER_VALUES = 4_000_000;
+/** What tells of one page. */
+const MAX_HEADER_VALUES = 1_000;
 
 export const COLUMNS: { readonly [kind in FileKind]: readonly (readonly [name: string, type: string])[] } = {
   records: [
@@ -94,7 +98,11 @@ const HINT = 'it is no file that `spanledger` has had written: take the archive 
 async function metadataOf(file: Bytes): Promise<FileMetaData> {
   if (file.byteLength < 12) throw refused('it is too short to be Parquet');
   const tail = new DataView(await file.slice(file.byteLength - 8, file.byteLength));
-  if (tail.getUint32(0, true) > MAX_FOOTER_BYTES) throw refused('what tells of its groups is too long');
+  const length = tail.getUint32(0, true);
+  if (length > MAX_FOOTER_BYTES) throw refused('what tells of its groups is too long');
+  const start = file.byteLength - 8 - length;
+  if (start < 4) throw refused('what tells of its groups is longer than it');
+  countValues(new DataView(await file.slice(start, file.byteLength - 8)), 0, MAX_FOOTER_VALUES);
   return parquetMetadataAsync(file, { geoparquet: false });
 }
 
@@ -125,7 +133,9 @@ async function readGroup(
 ): Promise<FileRow[]> {
   const rows = Number(group.num_rows);
   if (rows > MAX_GROUP_ROWS) throw refused(`a group of it has more than ${MAX_GROUP_ROWS} rows`);
+  if (group.columns.length !== metadata.schema.length - 1) throw refused('a group of it has other columns');
   let left = most;
+  let room = 2 * most;
   const chunks: { start: number; end: number; bytes: ArrayBuffer }[] = [];
   for (const { meta_data: column, file_path } of group.columns) {
     if (column === undefined || file_path !== undefined) throw refused('a column of it is elsewhere');
@@ -134,6 +144,9 @@ async function readGroup(
     const start = Number(column.data_page_offset);
     const end = start + Number(column.total_compressed_size);
     if (!(start >= 4 && end > start && end <= file.byteLength)) throw refused('a column of it is not in it');
+    // Bytes that do not deflate become a little more.
+    room -= end - start;
+    if (room < 0) throw refused('a group of it is larger than it may be');
     const bytes = await file.slice(start, end);
     left -= checkPages(bytes, rows, left);
     chunks.push({ start, end, bytes });
@@ -177,6 +190,7 @@ function checkPages(bytes: ArrayBuffer, rows: number, most: number): number {
   let size = 0;
   let values = 0;
   while (reader.offset < bytes.byteLength) {
+    countValues(reader.view, reader.offset, MAX_HEADER_VALUES);
     const page = parquetHeader(reader);
     const { type, uncompressed_page_size, compressed_page_size, data_page_header: data } = page;
     if (type !== 'DATA_PAGE' || data?.encoding !== 'PLAIN') throw refused('a page of it is not plain');
