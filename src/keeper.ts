@@ -243,7 +243,7 @@ export class Keeper {
       };
       const size = writer.journal.chain?.size;
       try {
-        return await work(borrowedLine({ writer, anchors, clock, settle, checkpoint }));
+        return await work(borrowedLine({ writer, anchors, signer: this.#signer, clock, settle, checkpoint }));
       } finally {
         if (writer.journal.chain?.size !== size) await this.#ship();
       }

@@ -97,6 +97,7 @@ export async function holdKeeper(
         clock: systemClock,
         anchors: settings.anchors.map(({ name }) => name),
         lend: (work) => keeper.lend(work),
+        archive: settings.retention.archive && { path: settings.retention.archive.directory, origin },
         lastRun: { get: () => keeper.retained, set: (at) => keeper.noteRetained(at) },
         every: settings.retention.enabled ? settings.retention.every_seconds : undefined,
       }),

@@ -20,11 +20,15 @@ export async function retentionRunCommand(options: RetentionRunOptions, out: Out
     await ledger.drain(out);
     const run = await retained<Retained>(ledger, { what: 'run', isDry: options.dryRun === true });
     out.document(run);
-    const { dry_run, as_of, due, held, unarchived, unsound, expired, purged, contents_purged } = run;
+    const { dry_run, as_of, archived, due, held, unarchived, unsound, expired, purged, contents_purged } =
+      run;
+    if (archived > 0) out.line(inked`${archived} records were copied to archives, and read back`);
     out.line(inked`As of ${as_of}, ${due} records have expired`);
     if (held > 0) out.line(inked`${held} of them are on hold, and stay`);
     if (unarchived > 0)
-      out.line(inked`${unarchived} wait for their archive: \`spanledger archive\` makes it`);
+      out.line(
+        inked`${unarchived} wait for their archive: ${ledger.settings.retention.archive === undefined ? 'retention.archive in the settings says where to' : dry_run ? 'a run makes it' : 'a run makes it when their month is over'}`,
+      );
     out.line(dry_run ? inked`${expired} would go` : inked`${purged} have gone; the ledger says why`);
     if (contents_purged > 0) out.line(inked`${contents_purged} records have lost what was said in them`);
     if (unsound > 0) out.log(`Warning: ${unsound} records do not hash, and stay as the evidence`);

@@ -139,6 +139,16 @@ const retention = z.strictObject({
     .min(1)
     .max(31 * 86_400)
     .default(86_400),
+  /** Where closed partitions of classes with `archive: required` are copied to, before they go. */
+  archive: z
+    .strictObject({
+      /** A relative path is from the folder of this file. */
+      directory: z
+        .string()
+        .min(1)
+        .regex(/^[^*?{}]+$/, 'the engine takes * ? { } in a path for a pattern'),
+    })
+    .optional(),
 });
 
 const settings = z.strictObject({
@@ -263,6 +273,8 @@ export function parseSettings(text: string, path: string): Settings {
     tls.key = resolve(folder, tls.key);
     if (tls.client_ca !== undefined) tls.client_ca = resolve(folder, tls.client_ca);
   }
+  const { archive } = parsed.data.retention;
+  if (archive !== undefined) archive.directory = resolve(folder, archive.directory);
   parsed.data.anchors = parsed.data.anchors.map((each) => placed(each, (file) => resolve(folder, file)));
   return parsed.data;
 }

@@ -1,4 +1,5 @@
 import type { Anchor, Checkpoint } from '../anchor/anchor.ts';
+import type { Signer } from '../chain/signer.ts';
 import type { Clock } from '../clock.ts';
 import type { Writer } from '../pipeline.ts';
 import { control } from '../record/control.ts';
@@ -10,13 +11,14 @@ import { lineOf } from './standing.ts';
 export interface Lender {
   writer: Writer;
   anchors: readonly Anchor[];
+  signer: Signer;
   clock: Clock;
   settle: () => Promise<void>;
   checkpoint: () => Promise<void>;
 }
 
 /** The keeper's own line for somebody to write in. What is told is remembered by its digest, in the same transaction. */
-export function borrowedLine({ writer, anchors, clock, settle, checkpoint }: Lender): OwnLine {
+export function borrowedLine({ writer, anchors, signer, clock, settle, checkpoint }: Lender): OwnLine {
   const { journal } = writer;
   return {
     get chains() {
@@ -38,6 +40,10 @@ export function borrowedLine({ writer, anchors, clock, settle, checkpoint }: Len
       });
     },
     settle,
+    get signed() {
+      return (journal.get(LEDGER_CHECKPOINT) as Checkpoint | undefined)?.note;
+    },
+    signer,
     checkpoint,
     isCovered(id) {
       const [, chainId, seq] = /^(.*):(\d+)$/.exec(id)!;

@@ -5,6 +5,7 @@ import type { Retention, RunOptions } from './retention.ts';
 export type RetainAsk =
   | { what: 'run'; isDry: boolean }
   | { what: 'status' }
+  | { what: 'archives' }
   | { what: 'holds' }
   | { what: 'place'; placing: Placing }
   | { what: 'release'; release: Parameters<Retention['release']>[0] };
@@ -20,6 +21,8 @@ export async function answered(
       return retention.run({ ...run, isDry: ask.isDry });
     case 'status':
       return retention.status();
+    case 'archives':
+      return retention.archives();
     case 'holds':
       return retention.listed();
     case 'place':

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { Signer } from '../chain/signer.ts';
 import { SpanledgerError } from '../errors.ts';
 import { canonicalJson } from '../record/canonical.ts';
 import type { AuditRecord, ControlAction } from '../record/record.ts';
@@ -39,6 +40,10 @@ export interface OwnLine {
   /** Appends; it is in the store when `settle` resolves. @returns the record's id */
   tell(action: LawfulAction, control: { [field: string]: unknown }, beside?: Beside): string;
   settle(): Promise<void>;
+  /** The ledger's newest checkpoint, whole; undefined before the first. */
+  readonly signed: string | undefined;
+  /** Signs for the ledger. */
+  readonly signer: Signer;
   /** Signs all that stands there, and brings it to the anchors. */
   checkpoint(): Promise<void>;
   /** Whether a checkpoint of the ledger covers a record, which each anchor has. */

@@ -4,6 +4,7 @@ import type { Policy } from '../policy/policy.ts';
 import { pseudonymKinds } from '../policy/pseudonym-kinds.ts';
 import type { Store } from '../store/client.ts';
 import type { Verification } from '../verify/findings.ts';
+import { Archiving, type ListedArchive } from './archiving.ts';
 import { asOf } from './as-of.ts';
 import { type Expiring, expire, type PartitionRun } from './expiry.ts';
 import { type Holder, heldNow, type Placed, type Placing, placeHold, releaseHold } from './holding.ts';
@@ -21,6 +22,8 @@ export interface RetentionOptions {
   /** Names of the anchors, each of which has what lets a record go before it goes. */
   anchors: readonly string[];
   lend: Expiring['lend'];
+  /** Where closed partitions are copied to, if anywhere. */
+  archive?: { path: string; origin: string } | undefined;
   /** When a run ended last, and that one has; microseconds since the epoch. */
   lastRun: { get(): number; set(at: number): void };
   /** Seconds from one run to the next; undefined where none is planned. */
@@ -40,6 +43,8 @@ export interface Retained {
   /** RFC 3339: what time it was taken to be, and who says so. */
   as_of: string;
   time: 'host' | 'attested';
+  /** Records that were copied to an archive, and confirmed. */
+  archived: number;
   /** Records that holds were extended to. */
   extended: number;
   due: number;
@@ -72,10 +77,13 @@ export interface HoldListed {
 export class Retention {
   readonly #options: RetentionOptions;
   readonly #records: LawfulRecords;
+  readonly #archiving: Archiving | undefined;
 
   constructor(options: RetentionOptions) {
     this.#options = options;
     this.#records = new LawfulRecords(options.store);
+    const { archive } = options;
+    this.#archiving = archive && new Archiving({ ...options, ...archive, records: this.#records });
   }
 
   /** Whether a run is due, by the schedule. */
@@ -88,7 +96,7 @@ export class Retention {
    * Once through. It may be run again at any time, also by two at once: what one has done the other finds done.
    *
    * @throws SpanledgerError `retention_refused` where the ledger is tampered with: what leaves now would be missing as
-   * evidence; of the store, the journal or the key: what was done is done, and the next run goes on.
+   * evidence; `archive_failed`; of the store, the journal or the key: what was done is done, and the next run goes on.
    */
   async run({ keep, isDry = false, progress }: RunOptions): Promise<Retained> {
     const { store, lend, anchors, clock, lastRun, ledgerId, policy } = this.#options;
@@ -97,6 +105,7 @@ export class Retention {
       throw new SpanledgerError('retention_refused', 'the ledger does not verify: nothing leaves it', {
         hint: '`spanledger verify` says what was done; what is there now may be the evidence',
       });
+    const confirmed = isDry ? [] : ((await this.#archiving?.run(policy().document)) ?? []);
     const time = await lend((line) => asOf(store, line, anchors, clock()));
     const expiring: Expiring = {
       ...this.#holder(isDry),
@@ -123,6 +132,7 @@ export class Retention {
       dry_run: isDry,
       as_of: new Date(time.seconds * 1_000).toISOString(),
       time: time.by,
+      archived: confirmed.reduce((all, { rows }) => all + rows, 0),
       extended,
       due: sum((run) => run.due),
       held: sum((run) => run.held),
@@ -170,6 +180,14 @@ export class Retention {
     return this.#options.lend(async (line) => {
       await this.#records.refresh(line);
       return holdsIn(this.#records.all);
+    });
+  }
+
+  /** @throws SpanledgerError `config_invalid` where there is no folder for them. */
+  archives(): Promise<ListedArchive[]> {
+    if (this.#archiving !== undefined) return this.#archiving.listed();
+    throw new SpanledgerError('config_invalid', 'the settings name no folder for archives', {
+      hint: 'retention: {archive: {directory: PATH}} in spanledger.yaml',
     });
   }
 

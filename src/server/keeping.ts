@@ -199,8 +199,8 @@ export class Keeping {
       // A round has just been made, and perhaps everything verified.
       const keep = async () => ({ verification: this.counts.verified! });
       const run = (await this.retain({ what: 'run', isDry: false }, keep)) as Retained;
-      const { due, held, unarchived, expired, purged, unsound } = run;
-      log.info({ due, held, unarchived, expired, purged }, 'retention');
+      const { archived, due, held, unarchived, expired, purged, unsound } = run;
+      log.info({ archived, due, held, unarchived, expired, purged }, 'retention');
       if (unsound > 0) log.error({ unsound }, 'records do not hash, and stay');
       await this.#eraseDue();
     } catch (error) {

@@ -21,6 +21,8 @@ interface KeeperSaid {
   writers?: readonly Vkey[];
   anchors?: readonly Anchor[];
   clock?: Clock;
+  /** A folder for archives. */
+  archives?: string;
 }
 
 interface Kept {
@@ -70,6 +72,7 @@ export async function keeperIn(dir: string, store: Store, said: KeeperSaid = {})
         clock,
         anchors: (said.anchors ?? []).map(({ name }) => name),
         lend: (work) => keeper.lend(work),
+        archive: said.archives === undefined ? undefined : { path: said.archives, origin: ORIGIN },
         lastRun: { get: () => keeper.retained, set: (at) => keeper.noteRetained(at) },
         every: 86_400,
       }),

@@ -98,11 +98,20 @@ function prepare(out: string): void {
     throw new SpanledgerError('usage_invalid', `${out} is not an empty folder`, {
       hint: 'an archive is written to a folder of its own; if an export was broken off there, empty it first',
     });
-  if (/[*?{}]/.test(out))
-    throw new SpanledgerError('usage_invalid', `${out} has a character that the engine takes for a pattern`, {
-      hint: 'choose a folder without * ? { } in its path',
-    });
+  requireNoPattern(out);
   makeDirectory(out);
+}
+
+/** @throws SpanledgerError `usage_invalid` */
+export function requireNoPattern(path: string): void {
+  if (/[*?{}]/.test(path))
+    throw new SpanledgerError(
+      'usage_invalid',
+      `${path} has a character that the engine takes for a pattern`,
+      {
+        hint: 'choose a folder without * ? { } in its path',
+      },
+    );
 }
 
 /** A forged chain may have what no manifest can say. */

@@ -43,10 +43,8 @@ export class ArchiveFolder {
    * @throws SpanledgerError `file_unreadable`; `archive_refused` for what leads out of the folder
    */
   static async open(path: string): Promise<ArchiveFolder | ArchiveProblem> {
-    const bytes = await manifestBytes(path);
-    if (bytes === undefined) return about('missing', `there is no ${MANIFEST_NAME} in it`);
-    const read = readManifest(bytes);
-    if ('problem' in read) return about('manifest', read.problem);
+    const read = await manifestIn(path);
+    if ('what' in read) return read;
     const problems: ArchiveProblem[] = read.problems.map(({ chainId, seq, detail }) => ({
       what: 'manifest',
       chainId,
@@ -142,6 +140,18 @@ export class ArchiveFile {
   close(): Promise<void> {
     return this.#handle.close();
   }
+}
+
+/**
+ * The manifest of an archive, without any of its files; the problem where there is none to go by.
+ *
+ * @throws SpanledgerError `file_unreadable`, `archive_refused`
+ */
+export async function manifestIn(folder: string): Promise<ReadManifest | ArchiveProblem> {
+  const bytes = await manifestBytes(folder);
+  if (bytes === undefined) return about('missing', `there is no ${MANIFEST_NAME} in it`);
+  const read = readManifest(bytes);
+  return 'problem' in read ? about('manifest', read.problem) : read;
 }
 
 /** Undefined where there is none. */

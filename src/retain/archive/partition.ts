@@ -1,7 +1,14 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { MANIFEST_NAME, type Manifest, type ManifestFile, signManifest } from '../../chain/manifest.ts';
+import {
+  MANIFEST_NAME,
+  type Manifest,
+  type ManifestFile,
+  type ReadManifest,
+  signManifest,
+} from '../../chain/manifest.ts';
 import type { Signer } from '../../chain/signer.ts';
+import { parseVkey } from '../../chain/vkey.ts';
 import { createOnce, makeDirectory, syncDirectory } from '../../config/durable.ts';
 import { SpanledgerError } from '../../errors.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
@@ -9,11 +16,13 @@ import { classOf, expiresAt, LEDGER_CLASS } from '../../policy/retention.ts';
 import type { Store } from '../../store/client.ts';
 import { bytesOfName } from '../../verify/rows.ts';
 import { count, inParts, type Places } from '../ranges.ts';
-import { writeRows } from './export.ts';
-import { ArchiveFolder } from './folder.ts';
+import { requireNoPattern, writeRows } from './export.ts';
+import { ArchiveFolder, manifestIn } from './folder.ts';
 import { rowOf } from './rows.ts';
+import { whyUnsigned } from './signed.ts';
 import { type Fingerprint, Fingerprints, fingerprintIn, type PartitionName } from './tables.ts';
 
+const CLASS_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 /** What was recorded, and is shipped so much later, is archived by itself. */
 const LATE_SECONDS = 7 * 86_400;
 /** Places and stretches of a file: each stretch costs its query some text. */
@@ -60,10 +69,14 @@ export async function closedPartitions(
     `SELECT class, month, toString(toUnixTimestamp(toDateTime(addMonths(toDate(concat(substring(month, 1, 4), '-', substring(month, 5, 2), '-01')), 1), 'UTC'))) AS end FROM
      (SELECT DISTINCT toString(retention_class) AS class, toString(toYYYYMM(expires_at)) AS month FROM spanledger.audit_records) ORDER BY class, month`,
   );
-  return rows
-    .filter(({ class: name }) => name !== LEDGER_CLASS && classOf(document, name).archive === 'required')
-    .filter(({ class: name, end }) => expiresAt(document, name, now) - LATE_SECONDS >= Number(end))
-    .map(({ class: retentionClass, month }) => ({ retentionClass, month }));
+  return (
+    rows
+      // A class that no policy can have is of no writer: it is no name for a folder, and stays unarchived.
+      .filter(({ class: name }) => CLASS_NAME.test(name) && name !== LEDGER_CLASS)
+      .filter(({ class: name }) => classOf(document, name).archive === 'required')
+      .filter(({ class: name, end }) => expiresAt(document, name, now) - LATE_SECONDS >= Number(end))
+      .map(({ class: retentionClass, month }) => ({ retentionClass, month }))
+  );
 }
 
 /** All places of a partition that hold a record. */
@@ -99,6 +112,7 @@ export async function archivePartition(
   const { store, ledgerId, origin, checkpoint, signer, now } = options;
   if (count(places) === 0) return undefined;
   const path = resolve(options.path);
+  requireNoPattern(path);
   const { retentionClass, month } = partition;
   const draft = join(path, `.${retentionClass}-${month}.partial`);
   rmSync(draft, { recursive: true, force: true });
@@ -130,37 +144,52 @@ export async function archivePartition(
 }
 
 /**
- * Archives in a folder that nothing confirms yet: a crash came between. They are read back, and compared again.
+ * Archives in a folder that nothing confirms yet: a crash came between. They are read back, and compared again. What is
+ * not by this ledger's key is none of them: its places are copied anew.
  *
  * @param known digests of manifests that are confirmed.
  * @throws SpanledgerError `archive_failed` for one that is not what the store has
  */
 export async function unconfirmed(
-  { store, path, ledgerId }: Pick<ArchivingOptions, 'store' | 'path' | 'ledgerId'>,
+  { store, path, ledgerId, signer }: Pick<ArchivingOptions, 'store' | 'path' | 'ledgerId' | 'signer'>,
   known: ReadonlySet<string>,
 ): Promise<Confirmation[]> {
   const found: Confirmation[] = [];
-  for (const { to, digest } of await archivesIn(path, ledgerId))
-    if (!known.has(digest)) found.push(await confirmed(store, resolve(path), to));
+  const keys = [parseVkey(signer.vkey)];
+  for (const { to, digest, read } of await archivesIn(path, ledgerId))
+    if (!known.has(digest) && whyUnsigned(read, keys) === undefined)
+      found.push(await confirmed(store, resolve(path), to));
   return found;
 }
 
-/** Every archive of a ledger's partitions in a folder, by its name there. */
-export async function archivesIn(
-  path: string,
-  ledgerId: string,
-): Promise<{ to: string; digest: string; manifest: Manifest }[]> {
-  const found: { to: string; digest: string; manifest: Manifest }[] = [];
-  for (const to of existsSync(path) ? readdirSync(path).sort() : []) {
-    if (to.startsWith('.')) continue;
-    const archive = await ArchiveFolder.open(join(path, to));
-    if (!(archive instanceof ArchiveFolder)) continue;
-    const { manifest, digest } = archive.read;
-    await archive.close();
+export interface ArchiveListed {
+  /** The name of its folder. */
+  to: string;
+  digest: string;
+  manifest: Manifest;
+  read: ReadManifest;
+}
+
+/** Every archive of a ledger's partitions in a folder, by its manifest: its files are not looked at. */
+export async function archivesIn(path: string, ledgerId: string): Promise<ArchiveListed[]> {
+  const found: ArchiveListed[] = [];
+  for (const to of foldersIn(path)) {
+    const read = await manifestIn(join(path, to));
+    if ('what' in read) continue;
+    const { manifest, digest } = read;
     if (manifest.kind === 'partition' && manifest.ledger_id === ledgerId)
-      found.push({ to, digest, manifest });
+      found.push({ to, digest, manifest, read });
   }
   return found;
+}
+
+/** Names of what may be archives: what is being written is hidden. */
+export function foldersIn(path: string): string[] {
+  if (!existsSync(path)) return [];
+  return readdirSync(path, { withFileTypes: true })
+    .filter((each) => each.isDirectory() && !each.name.startsWith('.'))
+    .map(({ name }) => name)
+    .sort();
 }
 
 /** What is confirmed of an archive, after every byte of it was read again, and every row compared with the store. */

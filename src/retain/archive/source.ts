@@ -1,7 +1,6 @@
-import { openCheckpoint, parseCheckpoint } from '../../chain/checkpoint.ts';
-import { verifyNote } from '../../chain/note.ts';
+import { parseCheckpoint } from '../../chain/checkpoint.ts';
 import type { Vkey } from '../../chain/vkey.ts';
-import { isSpanledgerError, messageOf } from '../../errors.ts';
+import { isSpanledgerError } from '../../errors.ts';
 import type { OpenIntent } from '../../verify/interruptions.ts';
 import type { JudgedLine } from '../../verify/line.ts';
 import { type ControlChain, controlChain, lineRecord } from '../../verify/line-records.ts';
@@ -11,6 +10,7 @@ import type { ArchiveProblem, Source } from '../../verify/source.ts';
 import type { ArchiveFile, ArchiveFolder } from './folder.ts';
 import { placesOf, RangeWalk } from './ranges.ts';
 import { compareRows, merged, rowsOf } from './rows.ts';
+import { checkpointOf, whyUnsigned } from './signed.ts';
 
 /**
  * A ledger as files have it: nothing but them is read. Every row is hashed here, and what an archive does not hold, the
@@ -144,37 +144,22 @@ export class ArchiveSource implements Source {
   }
 
   #checkSignature(keys: readonly Vkey[]): void {
-    const { note, manifest } = this.#archive.read;
-    try {
-      const isOwn = verifyNote(note, keys).some(({ vkey }) => vkey.name === manifest.origin);
-      if (!isOwn) this.#invalid(`it is not signed by a key of ${manifest.origin}`);
-    } catch (error) {
-      if (!isSpanledgerError(error)) throw error;
-      this.#invalid(error.message);
-    }
+    const why = whyUnsigned(this.#archive.read, keys);
+    if (why !== undefined) this.#invalid(why);
   }
 
   #checkCheckpoint(keys: readonly Vkey[], line: JudgedLine | undefined, points: Points | undefined): void {
-    const checkpoint = this.#checkpoint(keys, (why) => this.#invalid(`its checkpoint: ${why}`));
-    if (checkpoint === undefined) return;
+    const checkpoint = checkpointOf(this.#archive.read, keys);
+    if (typeof checkpoint === 'string') {
+      this.#invalid(checkpoint);
+      return;
+    }
     const size = Number(checkpoint.size);
     const roots = (line?.chains ?? []).map(({ chainId }) => points?.at(chainId, size)?.root);
     if (!roots.includes(checkpoint.root))
       this.#invalid(
         `its checkpoint is not over the first ${size} records of the ledger's chain that are in it`,
       );
-  }
-
-  #checkpoint(keys: readonly Vkey[], refuse: (why: string) => void) {
-    const { checkpoint, origin } = this.#archive.read.manifest;
-    try {
-      const opened = openCheckpoint(checkpoint, keys);
-      if (opened.origin === origin) return opened;
-      refuse(`it is of ${opened.origin}`);
-    } catch (error) {
-      refuse(messageOf(error));
-    }
-    return undefined;
   }
 
   #invalid(detail: string): void {
