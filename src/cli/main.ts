@@ -215,6 +215,31 @@ function program(run: (work: (out: Output) => Promise<number>, json: boolean) =>
     act(options, async (out) => (await import('./retention.ts')).retentionStatusCommand(options, out)),
   );
 
+  const archive = cli
+    .command('archive')
+    .description('the copies of what may expire, in the folder that retention.archive names: list, verify')
+    .addHelpText('after', '\nExample:\n  spanledger archive list')
+    .helpCommand(false);
+  command(
+    'list',
+    'archives of closed partitions, and whether the ledger confirms them; 1 where one that it confirms is missing',
+    'spanledger archive list --json',
+    archive,
+  ).action((options) =>
+    act(options, async (out) => (await import('./archive.ts')).archiveListCommand(options, out)),
+  );
+  command(
+    'verify',
+    'check signature, bytes and rows of every archive of a folder, by the files and the public key alone',
+    'spanledger archive verify /srv/spanledger-archives --trust ledger.vkey',
+    archive,
+  )
+    .argument('[folder]', "of archives, or of one (default: retention.archive's in the settings)")
+    .option('--trust <file>', "the ledger's public keys (default: the directory's trust)")
+    .action((folder, options) =>
+      act(options, async (out) => (await import('./archive.ts')).archiveVerifyCommand(folder, options, out)),
+    );
+
   const hold = cli
     .command('hold')
     .description('legal holds, under which nothing is purged or erased: place, release, list')

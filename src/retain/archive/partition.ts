@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import {
   MANIFEST_NAME,
   type Manifest,
@@ -99,7 +99,7 @@ export async function placesOf(store: Store, { retentionClass, month }: Partitio
 
 /**
  * Copies what a partition has at some places to a folder of its own, and reads it back from there. The folder gets its name
- * when it is whole: whatever a crash leaves under another is made anew.
+ * when it was read back: whatever a crash, or a disk that fails, leaves under another is made anew.
  *
  * @returns undefined where there is nothing to copy.
  * @throws SpanledgerError `archive_failed` where what is read back is not what the store has
@@ -137,10 +137,11 @@ export async function archivePartition(
   };
   const { note, digest } = await signManifest(manifest, signer);
   createOnce(join(draft, MANIFEST_NAME), note);
+  const confirmation = await confirmed(store, path, basename(draft));
   const to = `${retentionClass}-${month}-${digest.slice(0, 16)}`;
   renameSync(draft, join(path, to));
   syncDirectory(path);
-  return confirmed(store, path, to);
+  return { ...confirmation, to };
 }
 
 /**
