@@ -16,6 +16,8 @@ export interface JudgedLine {
   verified: number;
   /** Every key that may sign in it somewhere, in order. */
   keys: readonly Vkey[];
+  /** Those that may sign at its end. */
+  active: readonly Vkey[];
 }
 
 export interface LineOptions {
@@ -80,7 +82,7 @@ export function judgeLine(chains: readonly ControlChain[], options: LineOptions)
     }
     rotateUpTo(2n ** 64n);
   }
-  return { chains, covered, newest, verified, keys: keys.all };
+  return { chains, covered, newest, verified, keys: keys.all, active: keys.active };
 }
 
 type Rotation = LineRecord & { kind: 'rotation' };

@@ -125,10 +125,10 @@ export class ArchiveSource implements Source {
 
   amiss({ line, points }: { line: JudgedLine | undefined; points: Points | undefined }): ArchiveProblem[] {
     // What a manifest is worth is known once the ledger's own chain is: that tells which keys followed which.
-    const keys = line?.keys ?? this.#trusted;
     if (this.#trusted.length > 0) {
-      this.#checkSignature(keys);
-      this.#checkCheckpoint(keys, line, points);
+      // It is made last, and a key that was retired before signs nothing any more; its checkpoint may be older.
+      this.#checkSignature(line?.active ?? this.#trusted);
+      this.#checkCheckpoint(line?.keys ?? this.#trusted, line, points);
     }
     return this.#problems;
   }
