@@ -12,6 +12,7 @@ import { AgedWriter, CLASSES, DAY, present } from '../support/aged-ledger.ts';
 import { forgeManifest, listing } from '../support/archive-kit.ts';
 import { keeperIn, LEDGER_SIGNER, told } from '../support/keeper-kit.ts';
 import { codeOf, LEDGER_ID, memoryFolder, openStore } from '../support/ledger-kit.ts';
+import { mountMissing, resizeDisk, smallDisk } from '../support/tmpfs.ts';
 
 const TRUST = { ...trustFile(`${LEDGER_SIGNER.vkey}\n`, 'given'), source: 'local' } as const;
 const NOW = Math.floor(Date.now() / 1_000);
@@ -145,6 +146,22 @@ describe('a folder for archives that fails', () => {
     await run();
     await expectAllDone();
   });
+
+  it.skipIf(mountMissing() !== undefined)(
+    'is read-only, then full: nothing is confirmed, nothing leaves, and the next run completes',
+    async () => {
+      smallDisk(archives, 'size=4k');
+      resizeDisk(archives, 'ro');
+      expect(await codeOf(() => run())).toBe('archive_failed');
+      await nothingHappened();
+      resizeDisk(archives, 'rw');
+      expect(await codeOf(() => run())).toBe('archive_failed');
+      await nothingHappened();
+      resizeDisk(archives, 'size=64m');
+      await run();
+      await expectAllDone();
+    },
+  );
 
   it('answers with other bytes than were written: nothing is confirmed, nothing leaves, and the next run completes', async () => {
     const save = store.save.bind(store);

@@ -9,7 +9,7 @@ import {
 } from '../../chain/manifest.ts';
 import type { Signer } from '../../chain/signer.ts';
 import { createOnce, makeDirectory, syncDirectory } from '../../config/durable.ts';
-import { SpanledgerError } from '../../errors.ts';
+import { isSpanledgerError, SpanledgerError } from '../../errors.ts';
 import type { Store } from '../../store/client.ts';
 import { type Part, packed, planScan } from '../../verify/rows.ts';
 import { ArchiveFile } from './folder.ts';
@@ -140,11 +140,17 @@ export async function writeRows(
   const path = join(out, name);
   await saveRows(store, kind, places, path);
   settle(path);
-  const { file, found } = await readBack(out, name, kind);
-  if (found.rows === stored.rows && found.sum === stored.sum) return file;
-  throw new SpanledgerError('archive_failed', `${path} does not hold what the store has`, {
-    hint: 'did its disk fill up, or the store change meanwhile? Empty the folder and try again',
+  const failed = (cause?: unknown) =>
+    new SpanledgerError('archive_failed', `${path} does not hold what the store has`, {
+      cause,
+      hint: 'did its disk fill up, or the store change meanwhile? Empty the folder and try again',
+    });
+  const { file, found } = await readBack(out, name, kind).catch((error: unknown) => {
+    // The engine says nothing of a disk that has filled up: the file ends where that did.
+    throw isSpanledgerError(error, 'archive_refused') ? failed(error) : error;
   });
+  if (found.rows === stored.rows && found.sum === stored.sum) return file;
+  throw failed();
 }
 
 function settle(path: string): void {
