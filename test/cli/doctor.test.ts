@@ -669,7 +669,8 @@ describe('of a server', () => {
     const dir = copyOf();
     const answers: { [sql: string]: unknown[] } = {
       'SHOW GRANTS': [{ grants: 'GRANT SELECT, INSERT ON spanledger.* TO writer' }],
-      'system.row_policies': [],
+      'FROM system.row_policies': [],
+      'FROM system.disks ORDER BY name': [{ name: 'default', free: '60', total: '100' }],
     };
     server.meddling = async ({ sql }, work) => {
       const told = Object.entries(answers).find(([part]) => sql.includes(part));
@@ -682,8 +683,9 @@ describe('of a server', () => {
       expect(named(well, name), name).toMatchObject([{ status: 'ok' }]);
 
     answers['SHOW GRANTS'] = [{ grants: 'GRANT SELECT ON spanledger.* TO writer' }];
-    answers['system.row_policies'] = [{ name: 'mine ON spanledger.audit_records', filter: '0' }];
-    answers['now64(3)'] = [{ now: String(Date.now() - 600_000) }];
+    answers['FROM system.row_policies'] = [{ name: 'mine ON spanledger.audit_records', filter: '0' }];
+    answers['Milli(now64(3))'] = [{ now: String(Date.now() - 600_000) }];
+    answers['FROM system.disks ORDER BY name'] = [{ name: 'default', free: '5', total: '100' }];
     const ill = await examined(dir, '--url', server.url);
     expect(amiss(ill)).toMatchObject([
       { check: 'clock.store', status: 'fail', found: /(600|599|60\d)\.\d s apart/, remedy: /timedatectl/ },
@@ -692,6 +694,12 @@ describe('of a server', () => {
         status: 'fail',
         found: /lacks INSERT on spanledger\.audit_records/,
         remedy: /^GRANT spanledger_writer/,
+      },
+      {
+        check: 'store.disk',
+        status: 'warn',
+        found: /^disk default of .*5 %/,
+        remedy: /^free space on disk default/,
       },
       { check: 'store.row_policies', status: 'fail', found: /mine/, remedy: /^DROP ROW POLICY mine ON/ },
     ]);
