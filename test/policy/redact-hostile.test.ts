@@ -235,7 +235,9 @@ describe('hostile text', () => {
       took(LENGTH / 10);
       const whole = took(LENGTH);
       if (whole < NOISE_MS) return;
-      expect(Math.min(whole, best(LENGTH))).toBeLessThan(Math.max(3 * best(LENGTH / 2), NOISE_MS));
+      // A collection of garbage falls into one of them; four times the time for twice the length is so each time.
+      const isEven = () => best(LENGTH) < Math.max(3 * best(LENGTH / 2), NOISE_MS);
+      expect(isEven() || isEven() || isEven() || isEven()).toBe(true);
     },
   );
 });
