@@ -24,7 +24,7 @@ const STRIKES = [
 /** Of none there are so many in one time through. */
 const MOST = 40;
 /** Of those of one kind the first is struck, and every so many after it: 1 is all of them. */
-const EVERY = Number(process.env.STRIKE_EVERY ?? 3);
+const EVERY = Number(process.env.STRIKE_EVERY ?? 5);
 
 it.skipIf(isGccMissing())(
   'an erasure killed at each of its steps leaves a ledger that verifies, and the next run completes it',

@@ -23,7 +23,7 @@ const STRIKES = [
 /** Of none there are so many in one run. */
 const MOST = 60;
 /** Of those of one kind the first is struck, and every so many after it: 1 is all of them. */
-const EVERY = Number(process.env.STRIKE_EVERY ?? 3);
+const EVERY = Number(process.env.STRIKE_EVERY ?? 5);
 /** Whatever may not be found at any moment. */
 const UNLAWFUL = /^(purged_|tombstone_|erasure_|duplicate_|record_mismatch|schema_mismatch)/;
 

@@ -11,7 +11,7 @@ import { FAULTS, type Fault, type Need, tried } from './faults.ts';
 import { Ground, type Server } from './ground.ts';
 
 /** Of all faults together; more by `npm run faults -- --rounds 1000`. */
-const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 30);
+const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 20);
 const SHARES = FAULTS.reduce((sum, { share = 0 }) => sum + share, 0);
 /** Where the lines of the table go. */
 const TABLE = process.env.FAULT_TABLE;
